@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include <llep/concepts/device.hpp>
+
+namespace llep {
+
+/// The host as a device, in plain loops: the oracle that other devices are held against. Everything
+/// has happened when a call returns, so queues and events are empty.
+class host_device {
+ public:
+  using device_concept = device_tag;
+  static constexpr bool host_memory = true;
+  struct queue {};
+  struct event {};
+
+  [[nodiscard]] queue make_queue() { return {}; }
+  [[nodiscard]] event make_event() { return {}; }
+
+  [[nodiscard]] void* allocate(byte_count bytes) {
+    return ::operator new(static_cast<std::size_t>(bytes), alignment);
+  }
+  void deallocate(void* p) noexcept { ::operator delete(p, alignment); }
+  [[nodiscard]] void* allocate_staging(byte_count bytes) { return allocate(bytes); }
+  void deallocate_staging(void* p) noexcept { deallocate(p); }
+
+  void copy(queue&, void* dst, void const* src, byte_count bytes) {
+    if (bytes > 0) std::memcpy(dst, src, static_cast<std::size_t>(bytes));
+  }
+  void record(event&, queue&) {}
+  void wait(queue&, event&) {}
+  void sync(event&) {}
+
+  template <class Id>
+  void count(queue&, matrix_ref<Id const> ids, std::int32_t experts, std::int64_t* bad,
+             std::int64_t* counts) {
+    bad[0] = -1;
+    bad[1] = 0;
+    for (expert_id e = 0; e < experts; ++e) counts[e] = 0;
+    for (std::int64_t t = 0; t < ids.rows; ++t) {
+      for (std::int64_t k = 0; k < ids.cols; ++k) {
+        Id const id = ids.row(t)[k];
+        if (id >= 0 && id < experts) {
+          ++counts[id];
+        } else if (bad[0] < 0) {
+          bad[0] = t * ids.cols + k;
+          bad[1] = id;
+        }
+      }
+    }
+  }
+
+  template <class Id>
+  void index(queue&, matrix_ref<Id const> ids, std::int32_t experts, std::int64_t const* offsets,
+             row_segment const* segments, std::int32_t* slots) {
+    cursors_.assign(static_cast<std::size_t>(experts), cursor{});
+    for (std::int64_t t = 0; t < ids.rows; ++t) {
+      for (std::int64_t k = 0; k < ids.cols; ++k) {
+        auto const e = ids.row(t)[k];
+        auto& [row, segment] = cursors_[static_cast<std::size_t>(e)];
+        row_segment const* const mine = segments + offsets[e];
+        std::int64_t const of = offsets[e + 1] - offsets[e];
+        while (segment + 1 < of && mine[segment + 1].begin <= row) ++segment;
+        *slots++ = static_cast<std::int32_t>(mine[segment].slot + (row - mine[segment].begin));
+        ++row;
+      }
+    }
+  }
+
+  void pack(queue&, std::byte const* x, byte_count row_bytes, byte_count stride_bytes,
+            std::int64_t choices, std::int32_t const* slots, std::int64_t n, std::byte* out) {
+    for (std::int64_t i = 0; i < n; ++i)
+      std::memcpy(out + slots[i] * row_bytes, x + i / choices * stride_bytes,
+                  static_cast<std::size_t>(row_bytes));
+  }
+
+  void move_rows(queue&, std::byte const* src, byte_count row_bytes, row_chunk const* chunks,
+                 std::int64_t count, std::byte* dst) {
+    for (std::int64_t i = 0; i < count; ++i)
+      std::memcpy(dst + chunks[i].to * row_bytes, src + chunks[i].from * row_bytes,
+                  static_cast<std::size_t>(chunks[i].rows * row_bytes));
+  }
+
+  template <class Row, class Gate>
+  void combine(queue&, Row const* y, std::int32_t const* slots, matrix_ref<Gate const> gates,
+               matrix_ref<Row> out) {
+    using sum_type = accumulator_t<Row>;
+    sums_.resize(static_cast<std::size_t>(out.cols) * sizeof(double));
+    auto* const sum = reinterpret_cast<sum_type*>(sums_.data());
+    for (std::int64_t t = 0; t < out.rows; ++t) {
+      for (std::int64_t h = 0; h < out.cols; ++h) sum[h] = sum_type{0};
+      for (std::int64_t k = 0; k < gates.cols; ++k) {
+        auto const gate = static_cast<sum_type>(gates.row(t)[k]);
+        Row const* const row = y + *slots++ * out.cols;
+        for (std::int64_t h = 0; h < out.cols; ++h) sum[h] += gate * static_cast<sum_type>(row[h]);
+      }
+      for (std::int64_t h = 0; h < out.cols; ++h) out.row(t)[h] = static_cast<Row>(sum[h]);
+    }
+  }
+
+ private:
+  struct cursor {
+    std::int64_t row = 0;      // rows of the expert seen so far
+    std::int64_t segment = 0;  // the segment that the last one fell into
+  };
+
+  static constexpr std::align_val_t alignment{256};
+
+  std::vector<cursor> cursors_;
+  std::vector<std::byte> sums_;
+};
+static_assert(device<host_device>);
+
+}  // namespace llep
