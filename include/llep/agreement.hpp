@@ -21,14 +21,14 @@ namespace llep {
 /// What a rank tells all others before anything is sent: whether it can go on, and everything that
 /// must be the same everywhere. Travels as int64 words, followed by the counts where there are any.
 struct announcement {
-  std::int64_t operation = 0;  ///< which call this is part of
-  std::int64_t step = 0;       ///< how many came before
-  std::int64_t fault = 0;      ///< errc, or 0; `text` says more
+  std::int64_t operation = 0;     ///< which call this is part of
+  std::int64_t step = 0;          ///< how many came before
+  std::int64_t fault = 0;         ///< errc, or 0; `text` says more
   std::int64_t bad[2] = {-1, 0};  ///< first bad (token, choice) position and its id, or -1
   std::int64_t experts = 0;
   std::int64_t hidden = 0;
   std::int64_t choices = 0;
-  std::uint64_t kernel = 0;   ///< digests, from here on
+  std::uint64_t kernel = 0;  ///< digests, from here on
   std::uint64_t planner = 0;
   std::uint64_t row_order = 0;
   std::uint64_t checks = 0;

@@ -35,9 +35,9 @@ namespace llep {
 /// An MoE layer over P ranks: plans every step from the exact loads, lends weights, dispatches,
 /// computes and combines (the paper's Alg. 4; with the planner `standard_ep`, Alg. 1).
 ///
-/// One object a rank, made and called by all ranks together, in the same order. It serves any number
-/// of steps, layers and shapes; the kernel, which knows a layer's weights, comes with the call.
-/// Borrows the communicator, which must stay where it is. One thread at a time.
+/// One object a rank, made and called by all ranks together, in the same order. It serves any
+/// number of steps, layers and shapes; the kernel, which knows a layer's weights, comes with the
+/// call. Borrows the communicator, which must stay where it is. One thread at a time.
 template <planner P, communicator C, expert_kernel K, row_order R = global_order,
           checks Checks = checks_cheap>
   requires std::same_as<typename C::device_type, typename K::device_type>
@@ -85,7 +85,7 @@ class dispatcher {
              combines_rows<device_type, row_type, std::remove_const_t<Gate>>
   {
     token_batch<row_type, std::remove_const_t<Id>, std::remove_const_t<Gate>> const in{hidden, ids,
-                                                                                      gates, out};
+                                                                                       gates, out};
     finish([&]() -> std::optional<error> {
       if (auto refused = agree(q, kernel, in)) return refused;
       decide();
@@ -109,8 +109,8 @@ class dispatcher {
  private:
   enum class operation : std::int64_t { construct = 1, forward = 2, confirm = 3 };
 
-  // Runs a call's body. What it returns was agreed on, so it is thrown on every rank; what it throws
-  // happened on this rank alone, so it takes the group down and all ranks throw the same.
+  // Runs a call's body. What it returns was agreed on, so it is thrown on every rank; what it
+  // throws happened on this rank alone, so it takes the group down and all ranks throw the same.
   template <class Body>
   void finish(Body body) {
     std::optional<error> agreed;
@@ -122,7 +122,7 @@ class dispatcher {
     if (agreed) throw error(*agreed);
   }
 
-  // ---- agree ---------------------------------------------------------------------------------
+  // agree
 
   announcement introduce(operation call) {
     announcement a;
@@ -150,9 +150,9 @@ class dispatcher {
     if (owner_.empty()) a.set_fault(errc::invalid_argument, "owner: needs at least one expert");
     for (std::size_t e = 0; e < owner_.size(); ++e)
       if (owner_[e] < 0 || owner_[e] >= group_->size())
-        a.set_fault(errc::invalid_argument,
-                    "owner: expert " + std::to_string(e) + " belongs to rank " +
-                        std::to_string(owner_[e]) + " of " + std::to_string(group_->size()));
+        a.set_fault(errc::invalid_argument, "owner: expert " + std::to_string(e) +
+                                                " belongs to rank " + std::to_string(owner_[e]) +
+                                                " of " + std::to_string(group_->size()));
   }
 
   template <class Batch>
@@ -179,7 +179,7 @@ class dispatcher {
     }
   }
 
-  // ---- plan ----------------------------------------------------------------------------------
+  // plan
 
   void decide() {
     problem const in = last_problem();
@@ -209,8 +209,8 @@ class dispatcher {
     try {
       workspace_.reserve(bytes);
     } catch (...) {
-      a.set_fault(errc::device, "a workspace of " + std::to_string(bytes) + " bytes: " +
-                                    current_error(no_rank).what());
+      a.set_fault(errc::device, "a workspace of " + std::to_string(bytes) +
+                                    " bytes: " + current_error(no_rank).what());
     }
     agree_.gather(q, *group_, a);
     return announcement::verdict(agree_.all());

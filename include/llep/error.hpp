@@ -15,7 +15,7 @@ namespace llep {
 /// between ranks.
 enum class errc : int {
   invalid_argument = 1,   ///< a caller broke a stated precondition; nothing was sent
-  disagreement = 2,       ///< the ranks called with different shapes, policies or owners; nothing was sent
+  disagreement = 2,       ///< ranks called with other shapes, policies or owners; nothing was sent
   plan_inconsistent = 3,  ///< a plan breaks its invariants, or the ranks hold different plans
   communication = 4,      ///< the transport failed, or a peer left; only destruction is legal now
   deadlock = 5,           ///< every rank waits for another one; only destruction is legal now
@@ -38,8 +38,9 @@ inline constexpr rank_id no_rank = -1;
 /// Root of every exception this library throws on purpose.
 ///
 /// `what()` is one line, "rank 2: ..." where a rank caused it, and the same text on every rank once
-/// an error has been agreed on; so it holds no source position: that is `where()`, which may differ.
-/// `native_status()` is the vendor's own number (ncclResult_t, cudaError_t, an MPI error class) or 0.
+/// an error has been agreed on; so it holds no source position: that is `where()`, which may
+/// differ. `native_status()` is the vendor's own number (ncclResult_t, cudaError_t, an MPI error
+/// class) or 0.
 class error : public std::runtime_error {
  public:
   error(errc code, std::string_view what, rank_id rank = no_rank, int native_status = 0,

@@ -19,8 +19,8 @@
 
 namespace llep {
 
-/// Carries a schedule out on one rank: lend weights, dispatch, compute, combine. Every rank makes the
-/// same calls on the communicator, also where its lists are empty.
+/// Carries a schedule out on one rank: lend weights, dispatch, compute, combine. Every rank makes
+/// the same calls on the communicator, also where its lists are empty.
 template <communicator C, expert_kernel K>
 class execution {
  public:
@@ -50,8 +50,7 @@ class execution {
     group.wait(q, std::move(weights));
     compute(q, group, kernel, std::span(groups_).subspan(natives), areas);
     bring_back(q, group, steps, areas);
-    device.combine(q, reinterpret_cast<row_type const*>(areas.home), areas.slots, in.gates,
-                   in.out);
+    device.combine(q, reinterpret_cast<row_type const*>(areas.home), areas.slots, in.gates, in.out);
   }
 
  private:
@@ -66,7 +65,7 @@ class execution {
     return reinterpret_cast<T const*>(lists_.on_device() + s.first);
   }
 
-  // ---- the block of lists ----------------------------------------------------------------------
+  // the block of lists
 
   void upload(queue_type& q, schedule const& steps) {
     chunks_.clear();
@@ -105,7 +104,7 @@ class execution {
       std::memcpy(lists_.on_host() + s.first, list.data(), list.size() * sizeof(T));
   }
 
-  // ---- lend ------------------------------------------------------------------------------------
+  // lend
 
   void make_groups(K const& kernel, schedule const& steps, rank_id me, std::byte const* lent) {
     groups_.clear();
@@ -141,8 +140,8 @@ class execution {
       if (m.from == group.rank()) {
         auto const blocks = kernel.native(m.expert);
         for (std::size_t b = 0; b < K::blocks; ++b)
-          sends_.push_back({m.to, static_cast<std::byte const*>(blocks[b]),
-                            kernel.block_bytes(b) / unit});
+          sends_.push_back(
+              {m.to, static_cast<std::byte const*>(blocks[b]), kernel.block_bytes(b) / unit});
       } else if (m.to == group.rank()) {
         auto const place = std::lower_bound(experts.begin(), experts.end(), m.expert);
         std::byte* block = lent + (place - experts.begin()) * expert_bytes;
@@ -155,7 +154,7 @@ class execution {
     return group.post(q, lane::weights, sends_, receives_, unit);
   }
 
-  // ---- rows out and back -------------------------------------------------------------------------
+  // rows out and back
 
   // Appends a message for every stop or, where segments can't be placed, one a peer: its stops lie
   // side by side in the packed area.
@@ -200,7 +199,7 @@ class execution {
     group.device().move_rows(q, from, row_bytes_, on_device<row_chunk>(chunks), chunks.count, to);
   }
 
-  // ---- compute -----------------------------------------------------------------------------------
+  // compute
 
   void compute(queue_type& q, C& group, K& kernel, std::span<row_group<K::blocks> const> groups,
                workspace_areas const& areas) {

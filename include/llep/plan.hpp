@@ -13,9 +13,9 @@ namespace llep {
 
 /// What a planner sees. Every rank holds the same values; nothing is owned.
 struct problem {
-  std::int32_t ranks = 0;            ///< P >= 1
-  std::span<rank_id const> owner;    ///< [E], the rank that holds the expert's weights
-  std::span<row_count const> load;   ///< [E], rows of the expert over all ranks; total < 2^63
+  std::int32_t ranks = 0;             ///< P >= 1
+  std::span<rank_id const> owner;     ///< [E], the rank that holds the expert's weights
+  std::span<row_count const> load;    ///< [E], rows of the expert over all ranks; total < 2^63
   std::span<row_count const> counts;  ///< [P][E], rows that a rank routes to an expert, or empty
 
   [[nodiscard]] std::int32_t experts() const { return static_cast<std::int32_t>(load.size()); }
@@ -25,7 +25,8 @@ struct problem {
 };
 
 /// A quota: `rank` computes end - begin rows of `expert`; under `global_order` exactly the rows
-/// [begin, end) of its global row order (rank 0's rows in (token, choice) order, then rank 1's ...).
+/// [begin, end) of its global row order (rank 0's rows in (token, choice) order, then rank 1's
+/// ...).
 struct row_span {
   expert_id expert = 0;
   rank_id rank = 0;
@@ -48,10 +49,10 @@ struct weight_move {
 
 /// Which rank computes how many rows of which expert, and whose weights travel for it.
 ///
-/// Invariants (`validate` checks them): the spans of an expert stand together, in row order, without
-/// gaps and without empty ones, and cover [0, load) exactly; experts without rows have none; the
-/// moves are the (expert, rank) pairs of the spans that are not at the owner, each once, in the
-/// order of their first spans.
+/// Invariants (`validate` checks them): the spans of an expert stand together, in row order,
+/// without gaps and without empty ones, and cover [0, load) exactly; experts without rows have
+/// none; the moves are the (expert, rank) pairs of the spans that are not at the owner, each once,
+/// in the order of their first spans.
 class plan {
  public:
   std::vector<row_span> spans;
@@ -88,8 +89,10 @@ class plan {
 
 /// Adds the plan to a digest: spans, then moves. O(spans + moves).
 inline digest& add(digest& sum, plan const& p) {
-  sum.add(static_cast<std::uint64_t>(p.spans.size())).add(static_cast<std::uint64_t>(p.moves.size()));
-  for (row_span const& s : p.spans) sum.add(s.expert).add(s.rank).add(s.begin).add(s.end).add(s.wave);
+  sum.add(static_cast<std::uint64_t>(p.spans.size()))
+      .add(static_cast<std::uint64_t>(p.moves.size()));
+  for (row_span const& s : p.spans)
+    sum.add(s.expert).add(s.rank).add(s.begin).add(s.end).add(s.wave);
   for (weight_move const& m : p.moves) sum.add(m.expert).add(m.from).add(m.to).add(m.wave);
   return sum;
 }

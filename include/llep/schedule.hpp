@@ -19,8 +19,8 @@ struct departure {
   row_count rows = 0;
 };
 
-/// Rows of `peer` that this rank computes: in the staging area they are packed by peer, in the group
-/// area they stand with the other rows of their expert.
+/// Rows of `peer` that this rank computes: in the staging area they are packed by peer, in the
+/// group area they stand with the other rows of their expert.
 struct arrival {
   rank_id peer = 0;
   row_count staged = 0;
@@ -36,7 +36,8 @@ struct arrival {
 /// rising id, rows by piece. A pair of ranks sees its pieces in the same order on both sides.
 class schedule {
  public:
-  /// `p` and `pieces` keep their invariants. O(P + E + spans + pieces); allocates only while it grows.
+  /// `p` and `pieces` keep their invariants. O(P + E + spans + pieces); allocates only while it
+  /// grows.
   void build(problem const& in, plan const& p, std::span<piece const> pieces, rank_id me) {
     build_groups(in, p);
     place_groups(in, me);
@@ -187,10 +188,10 @@ class schedule {
     return first;
   }
 
-  std::vector<std::size_t> begin_;     // [P + 1] where a rank's groups begin
-  std::vector<expert_id> expert_;      // by group
-  std::vector<row_count> group_rows_;  // by group
-  std::vector<std::size_t> lent_;      // [P] lent groups
+  std::vector<std::size_t> begin_;                    // [P + 1] where a rank's groups begin
+  std::vector<expert_id> expert_;                     // by group
+  std::vector<row_count> group_rows_;                 // by group
+  std::vector<std::size_t> lent_;                     // [P] lent groups
   std::vector<row_count> held_, computed_, staying_;  // [P]
   std::vector<std::int64_t> offsets_;                 // [E + 1]
   std::vector<row_segment> segments_;

@@ -96,8 +96,8 @@ class plan_validator {
       throw error(errc::plan_inconsistent, "plan: expert " + std::to_string(e) + ": " + what);
   }
 
-  std::vector<std::uint8_t> seen_;   // by expert
-  std::vector<expert_id> lent_to_;   // by rank
+  std::vector<std::uint8_t> seen_;  // by expert
+  std::vector<expert_id> lent_to_;  // by rank
   std::size_t next_move_ = 0;
 };
 

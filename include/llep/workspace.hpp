@@ -43,12 +43,11 @@ template <expert_kernel K>
 template <expert_kernel K>
 [[nodiscard]] workspace_need need_of(schedule const& steps, rank_id r, K const& kernel,
                                      bool staged) {
-  auto const row_bytes =
-      kernel.hidden() * static_cast<byte_count>(sizeof(typename K::row_type));
+  auto const row_bytes = kernel.hidden() * static_cast<byte_count>(sizeof(typename K::row_type));
   auto const rows = [row_bytes](row_count n) { return detail::align_256(n * row_bytes); };
   workspace_need need;
-  need.slots = detail::align_256(steps.rows_held(r) *
-                                 static_cast<byte_count>(sizeof(std::int32_t)));
+  need.slots =
+      detail::align_256(steps.rows_held(r) * static_cast<byte_count>(sizeof(std::int32_t)));
   need.home = rows(steps.rows_held(r));
   need.rows_in = rows(steps.rows_computed(r));
   need.rows_out = need.rows_in;

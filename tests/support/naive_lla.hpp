@@ -86,7 +86,7 @@ inline std::int64_t capacity(input const& in) {
 namespace detail {
 
 class planner {
-public:
+ public:
   explicit planner(input const& in)
       : in_(in),
         capacity_(capacity(in)),
@@ -103,7 +103,7 @@ public:
     return std::move(plan_);
   }
 
-private:
+ private:
   static std::size_t index(std::int32_t rank) { return static_cast<std::size_t>(rank); }
 
   std::int64_t effective(std::int32_t rank) const {

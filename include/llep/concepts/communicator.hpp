@@ -39,7 +39,7 @@ struct communicator_tag {};
 ///           rank(), size()         noexcept, constant for the handle's lifetime
 ///           places_segments        constexpr: many small messages cost no more than one per peer
 ///           needs_progress         constexpr: transfers move on only inside its calls
-///           all_gather(q, in, out, n)   n int64 words of every rank, out[p x n + i] = rank p's in[i]
+///           all_gather(q, in, out, n)   n int64 words of every rank: out[p x n + i] = p's in[i]
 ///           post(q, lane, sends, receives, element_bytes) -> ticket   starts transfers
 ///           wait(q, ticket)        see Order
 ///           progress()             lets transfers move on; returns at once
@@ -48,14 +48,14 @@ struct communicator_tag {};
 ///           goes to the own rank, none is empty; lists may be empty.
 /// Units     elements of element_bytes >= 1; words; all memory is device memory.
 /// Order     every rank makes the same calls of all_gather, post and wait in the same order. `post`
-///           starts after what is on q and does not hold q up. What is put on q after `wait` sees the
-///           received data and may write to the memory sent from; until then the caller leaves both
-///           alone, and keeps them allocated. The lists themselves are read during the call only.
-///           Each ticket is waited for once.
-/// Errors    throws llep::error. After the first abort, by whichever rank, or after a failure of the
-///           transport, every call of every rank throws that cause, calls that are blocked included;
-///           only abort and destruction remain legal. When `abort` has returned, or a call has
-///           thrown, no transfer touches this rank's memory any more.
+///           starts after what is on q and does not hold q up. What is put on q after `wait` sees
+///           the received data and may write to the memory sent from; until then the caller leaves
+///           both alone, and keeps them allocated. The lists themselves are read during the call
+///           only. Each ticket is waited for once.
+/// Errors    throws llep::error. After the first abort, by whichever rank, or after a failure of
+///           the transport, every call of every rank throws that cause, calls that are blocked
+///           included; only abort and destruction remain legal. When `abort` has returned, or a
+///           call has thrown, no transfer touches this rank's memory any more.
 /// Cost      what the lists say; no allocation once the same lists have been posted before.
 ///           `wait` may block the host until the peers have posted; only `all_gather` followed by a
 ///           `sync` of the caller waits for the device.

@@ -32,22 +32,28 @@ struct device_tag {};
 ///           queue, event           types: a CUDA stream and event, a Kokkos instance, or nothing
 ///           make_queue()           a further queue, made for the communicator's own use
 ///           make_event()           an event that counts as reached until it is recorded
-///           allocate(bytes)        device memory, aligned to 256 bytes; deallocate(p)
+///           allocate(bytes)        device memory, aligned to 256 bytes
+///           deallocate(p)          after, or ordered after, all work that was put on queues before
 ///           allocate_staging(b)    host memory that `copy` takes at full speed; deallocate_staging
 ///           copy(q, dst, src, b)   between any two of device and staging memory
-///           record(e, q), wait(q, e)   e marks what is on q now; what is put on q later waits for e
+///           record(e, q)           e marks what is on q now
+///           wait(q, e)             what is put on q later waits for what e marks
 ///           sync(e)                the host waits for e: the only call that blocks for the device
 /// Row operations, with n = T x K rows, all device memory:
-///           count(q, ids, E, bad, counts)   counts[E] = rows per expert, ids outside [0, E) skipped;
-///                    bad[0] = the first such (token, choice) position t x K + k, or -1; bad[1] = its id
-///           index(q, ids, E, offsets, segments, slots)   slots[n]: the slot of every row. The rows of
-///                    an expert count up in (token, choice) order; expert e has the segments
+///           count(q, ids, E, bad, counts)
+///                    counts[E] = rows per expert, ids outside [0, E) skipped; bad[0] = the first
+///                    such (token, choice) position t x K + k, or -1; bad[1] = its id
+///           index(q, ids, E, offsets, segments, slots)
+///                    slots[n]: the slot of every row. The rows of an expert count up in
+///                    (token, choice) order; expert e has the segments
 ///                    [offsets[e], offsets[e + 1]), ascending. All ids are in range.
 ///           pack(q, x, row_bytes, stride_bytes, K, slots, n, out)
 ///                    out row slots[i] = x row i / K, for all i < n
-///           move_rows(q, src, row_bytes, chunks, count, dst)   copies the chunks; src, dst disjoint
-///           combine(q, y, slots, gates, out)   out[t] = sum over k, ascending, of
-///                    gates[t][k] x y[slots[t x K + k]], in accumulator_t of the row type
+///           move_rows(q, src, row_bytes, chunks, count, dst)
+///                    copies the chunks; src and dst don't overlap
+///           combine(q, y, slots, gates, out)
+///                    out[t] = sum over k, ascending, of gates[t][k] x y[slots[t x K + k]], in
+///                    accumulator_t of the row type
 /// Order     what is put on one queue runs in that order; queues and the host run on by themselves.
 ///           Arguments must stay valid until the queue has passed the call.
 /// Errors    throws llep::error (errc::device), or std::bad_alloc where memory runs out. Row

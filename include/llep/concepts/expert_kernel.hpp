@@ -35,20 +35,22 @@ struct expert_kernel_tag {};
 ///           native(e)                 where block b of an expert lies that this rank owns
 ///           work_bytes(rows)          scratch that `forward` needs for groups of so many rows
 ///           forward(q, groups, x, y, work)   y row = expert(x row), see Shapes
-/// Shapes    x, y: rows of H row_type elements, packed. Groups don't overlap; each has >= 1 row; rows
-///           of x and y that are in no group are left alone. x and y don't overlap.
+/// Shapes    x, y: rows of H row_type elements, packed. Groups don't overlap; each has >= 1 row;
+///           rows of x and y that are in no group are left alone. x and y don't overlap.
 /// Units     rows, and elements inside a row; blocks are opaque bytes, 256-byte aligned when lent.
-/// Order     `forward` puts its work on q. native's memory stays where it is, unchanged, until q has
-///           passed the step. block_bytes and work_bytes are pure: every rank computes everybody's.
-///           A subset of groups never needs more work than all of them.
+/// Order     `forward` puts its work on q; `groups` is read during the call only. native's memory
+///           stays where it is, unchanged, until q has passed the step. block_bytes and work_bytes
+///           are pure: every rank computes everybody's. A subset of groups never needs more work
+///           than all of them.
 /// Errors    may throw from `forward`: the step then fails on every rank, and the communicator with
 ///           it. NaN is data, not an error.
 /// Cost      the kernel's own. No allocation of its own once it has seen the sizes.
 /// Threads   one thread per kernel object at a time.
-/// Not asked for: results that don't hang on the neighbouring rows. Where a row's result doesn't, the
-///           layer's outputs are bit-identical for every plan.
+/// Not asked for: results that don't hang on the neighbouring rows. Where a row's result doesn't,
+///           the layer's outputs are bit-identical for every plan.
 ///
-/// A kernel that can be trained refines this (forward that saves, backward); inference needs no more.
+/// A kernel that can be trained refines this (forward that saves, backward); inference needs no
+/// more.
 // clang-format off
 template <class K>
 concept expert_kernel =

@@ -18,8 +18,8 @@ struct imbalance_test_tag {};
 /// Shapes    rank_loads [P >= 1]: rows per rank if every expert stayed with its owner;
 ///           expert_loads [E >= 1]. All >= 0, both with the same total, below 2^63.
 /// Units     rows.
-/// Order     pure: the answer hangs on the policy's fields and the loads alone, in integers, so that
-///           ranks that see the same loads take the same branch.
+/// Order     pure: the answer hangs on the policy's fields and the loads alone, in integers, so
+///           that ranks that see the same loads take the same branch.
 /// Errors    doesn't throw for such loads: a knob that makes no sense is refused when it is made.
 /// Cost      O(P + E), no allocation.
 /// Threads   any number at a time.

@@ -9,8 +9,8 @@
 
 namespace llep {
 
-/// Rows [begin, begin + rows) of `expert` on rank `src`, counted in src's own (token, choice) order,
-/// are computed by rank `dst`.
+/// Rows [begin, begin + rows) of `expert` on rank `src`, counted in src's own (token, choice)
+/// order, are computed by rank `dst`.
 struct piece {
   expert_id expert = 0;
   rank_id src = 0;
@@ -23,16 +23,16 @@ struct piece {
 
 struct row_order_tag {};
 
-/// Turns a plan's quotas into pieces: the plan fixes how many rows of an expert a rank computes, the
-/// row order which.
+/// Turns a plan's quotas into pieces: the plan fixes how many rows of an expert a rank computes,
+/// the row order which.
 ///
 /// Opt-in    A model names `using row_order_concept = llep::row_order_tag;`.
 /// Syntax    arrange(in, p, memory, out) const   fills `out`, whatever it held before
 ///           digest()                            of the policy's name and fields
 /// Shapes    `in` with counts; `p` valid for `in`. The pieces of an expert stand together, experts
-///           in the plan's order. For every (expert, dst) their rows add up to the spans' quota; for
-///           every (expert, src) they come in ascending order, start at 0, leave no gap and end at
-///           counts[src][expert]. No piece is empty. (`checks_thorough` checks all of it.)
+///           in the plan's order. For every (expert, dst) their rows add up to the spans' quota;
+///           for every (expert, src) they come in ascending order, start at 0, leave no gap and end
+///           at counts[src][expert]. No piece is empty. (`checks_thorough` checks all of it.)
 /// Units     rows.
 /// Order     pure: equal arguments give equal pieces, on every rank.
 /// Errors    may throw; the step then fails on every rank, and the communicator with it.

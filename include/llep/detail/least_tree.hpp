@@ -11,7 +11,8 @@
 namespace llep::detail {
 
 /// Keeps the least of n integers while they change: a tournament over a power of two of leaves.
-/// `set` and `least` cost O(log n) and O(1), so that a planner with a million ranks is not quadratic.
+/// `set` and `least` cost O(log n) and O(1), so that a planner with a million ranks is not
+/// quadratic.
 class least_tree {
  public:
   static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
@@ -32,7 +33,9 @@ class least_tree {
       winner_[node] = better(2 * node);
   }
 
-  [[nodiscard]] std::int64_t key(std::int32_t i) const { return keys_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] std::int64_t key(std::int32_t i) const {
+    return keys_[static_cast<std::size_t>(i)];
+  }
 
   /// Where the least key is; of equal ones the lowest position.
   [[nodiscard]] std::int32_t least() const {

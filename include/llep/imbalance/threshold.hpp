@@ -32,13 +32,14 @@ class imbalance_threshold {
     row_count const total = std::accumulate(loads.begin(), loads.end(), row_count{0});
     if (total == 0) return milli_ <= 1000;
     auto const busiest = static_cast<detail::u128>(*std::max_element(loads.begin(), loads.end()));
-    // busiest / (total / n) >= milli / 1000, each side below 2^128: the left one as busiest <= total
-    // < 2^63, the right one as lambda is held below 2^50
+    // busiest / (total / n) >= milli / 1000, each side below 2^128: the left one as busiest <=
+    // total < 2^63, the right one as lambda is held below 2^50
     return busiest * loads.size() * 1000U >=
            static_cast<detail::u128>(milli_) * static_cast<detail::u128>(total);
   }
 
-  friend constexpr bool operator==(imbalance_threshold const&, imbalance_threshold const&) = default;
+  friend constexpr bool operator==(imbalance_threshold const&,
+                                   imbalance_threshold const&) = default;
 
  private:
   std::int64_t milli_ = 1300;

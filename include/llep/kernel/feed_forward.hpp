@@ -54,9 +54,7 @@ struct linear_expert {
     return {detail::checked_elements(hidden, hidden)};
   }
   [[nodiscard]] std::int64_t work_elements() const { return 0; }
-  [[nodiscard]] std::uint64_t digest() const {
-    return llep::digest("linear").add(hidden).value();
-  }
+  [[nodiscard]] std::uint64_t digest() const { return llep::digest("linear").add(hidden).value(); }
   void apply(T const* x, std::array<T const*, blocks> w, T* y, T* /*work*/) const {
     std::fill_n(y, hidden, T{0});
     detail::add_product(x, hidden, w[0], hidden, y);

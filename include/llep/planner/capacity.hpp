@@ -12,7 +12,8 @@
 namespace llep {
 
 /// The paper's alpha: a rank may be given alpha times the mean rows of a rank before its rows are
-/// moved. Held in millionths, rounded once, here. Only rules that copy the public code use the double.
+/// moved. Held in millionths, rounded once, here. Only rules that copy the public code use the
+/// double.
 /// @throws llep::error (invalid_argument) unless finite and > 0.
 class capacity_factor {
  public:
@@ -52,13 +53,14 @@ class chunk_rows {
 
 /// How capacity is rounded, and with `reference` also in which order ranks are tried.
 enum class lla_rules : std::int32_t {
-  ceil,       ///< max(ceil(alpha x total / P), ceil(total / P)): a total that P doesn't divide makes no moves
+  ceil,       ///< max(ceil(alpha x total / P), ceil(total / P)): a remainder makes no moves
   paper,      ///< floor(alpha x total / P), as the paper's pseudo-code
   reference,  ///< as the authors' public code decides, double precision included
 };
 
 /// The rows that a rank may be given, C, of `total` rows over P ranks; never above `total`, which
-/// changes no plan. 0 <= total < 2^63, P >= 1. O(1), exact integers (`reference`: a double product).
+/// changes no plan. 0 <= total < 2^63, P >= 1. O(1), exact integers (`reference`: a double
+/// product).
 [[nodiscard]] inline row_count capacity(lla_rules rules, capacity_factor alpha, row_count total,
                                         std::int32_t ranks) {
   if (rules == lla_rules::reference) {

@@ -13,8 +13,8 @@
 
 namespace llep {
 
-/// Plans with `primary` when the loads are uneven and with `otherwise` when they aren't (the paper's
-/// Alg. 4, line 1). A planner itself, so it nests. O(P + E) besides the planner chosen.
+/// Plans with `primary` when the loads are uneven and with `otherwise` when they aren't (the
+/// paper's Alg. 4, line 1). A planner itself, so it nests. O(P + E) besides the planner chosen.
 template <planner Primary, imbalance_test Test = per_rank, planner Otherwise = standard_ep>
 struct fallback {
   using planner_concept = planner_tag;

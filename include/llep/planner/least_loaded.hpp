@@ -15,8 +15,8 @@
 
 namespace llep {
 
-/// Least-loaded assignment, the paper's Alg. 2 (LLA) and Alg. 3 (LLAS): experts by falling load; what
-/// its owner has no room for goes in chunks to the ranks that are least loaded then.
+/// Least-loaded assignment, the paper's Alg. 2 (LLA) and Alg. 3 (LLAS): experts by falling load;
+/// what its owner has no room for goes in chunks to the ranks that are least loaded then.
 ///
 /// Takes every valid problem: any owners, ranks without experts, totals up to 2^63 - 1.
 /// Cost: O(E log E + (E + chunks) log P); no allocation once its memory has grown.
@@ -32,9 +32,9 @@ struct least_loaded {
   bool keep_small_excess_home = false;
 
   struct memory {
-    std::vector<expert_id> order{};    // experts with rows, by falling load
-    std::vector<row_count> load{};     // by rank: assigned plus native rows not yet visited
-    std::vector<rank_id> tried{};      // ranks taken out of a pass of the reference rules
+    std::vector<expert_id> order{};  // experts with rows, by falling load
+    std::vector<row_count> load{};   // by rank: assigned plus native rows not yet visited
+    std::vector<rank_id> tried{};    // ranks taken out of a pass of the reference rules
     detail::least_tree least{};
   };
 
@@ -97,13 +97,13 @@ struct least_loaded {
 
   [[nodiscard]] row_count rows_at_home(row_count rows, row_count room, std::int32_t ranks) const {
     row_count const fitting = std::clamp(room, row_count{0}, rows);
-    bool const too_few_to_lend =
-        keep_small_excess_home && rows - fitting < min_chunk_rows.value();
+    bool const too_few_to_lend = keep_small_excess_home && rows - fitting < min_chunk_rows.value();
     return ranks == 1 || too_few_to_lend ? rows : fitting;
   }
 
-  // Alg. 3. A chunk below min_chunk_rows is taken only if it is all that is left. Room falls as load
-  // rises, so when the least loaded rank's chunk won't do, no other rank's will: one look is enough.
+  // Alg. 3. A chunk below min_chunk_rows is taken only if it is all that is left. Room falls as
+  // load rises, so when the least loaded rank's chunk won't do, no other rank's will: one look is
+  // enough.
   void spill(problem const& in, memory& m, llep::plan& out, excess left) const {
     rank_id const owner = in.owner[static_cast<std::size_t>(left.expert)];
     m.least.set(owner, detail::least_tree::never);  // the caller puts it back
@@ -128,7 +128,8 @@ struct least_loaded {
     for (rank_id const rank : m.tried) m.least.set(rank, m.load[static_cast<std::size_t>(rank)]);
   }
 
-  // Counts the chunk. In one pass the rank steps aside, its load kept in m.load until the pass ends.
+  // Counts the chunk. In one pass the rank steps aside, its load kept in m.load until the pass
+  // ends.
   static void hand_over(memory& m, rank_id rank, row_count chunk, bool one_pass) {
     row_count const before = m.least.key(rank);
     if (!one_pass) {

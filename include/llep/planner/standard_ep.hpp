@@ -9,8 +9,8 @@
 
 namespace llep {
 
-/// Standard expert parallelism (the paper's Alg. 1): every row is computed by its expert's owner and
-/// no weights move. O(E).
+/// Standard expert parallelism (the paper's Alg. 1): every row is computed by its expert's owner
+/// and no weights move. O(E).
 struct standard_ep {
   using planner_concept = planner_tag;
   static constexpr bool needs_counts = false;

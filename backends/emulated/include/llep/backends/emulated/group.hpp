@@ -34,7 +34,7 @@ class group {
 
   [[nodiscard]] std::int32_t size() const { return static_cast<std::int32_t>(members_.size()); }
 
-  // ---- a rank's life ---------------------------------------------------------------------------
+  // a rank's life
 
   void start(rank_id rank) {
     scheduler::lock held(mutex_);
@@ -56,7 +56,7 @@ class group {
     go_down(why);
   }
 
-  // ---- messages --------------------------------------------------------------------------------
+  // messages
 
   void progress(D& device, rank_id rank) {
     scheduler::lock held(mutex_);
@@ -126,7 +126,8 @@ class group {
       return m.peer >= 0 && m.peer < size() && m.peer != rank && m.count >= 1 && m.data != nullptr;
     };
     for (auto const& m : sends) expects(fits(m), "emulated: bad peer, count or data in sends");
-    for (auto const& m : receives) expects(fits(m), "emulated: bad peer, count or data in receives");
+    for (auto const& m : receives)
+      expects(fits(m), "emulated: bad peer, count or data in receives");
   }
 
   operation<D>& open(D& device, rank_id rank, std::int32_t lane, std::span<outgoing const> sends,
@@ -164,8 +165,8 @@ class group {
     bool const receives = e.to != nullptr;
     auto const src = static_cast<std::size_t>(receives ? e.peer : e.owner->rank);
     auto const dst = static_cast<std::size_t>(receives ? e.owner->rank : e.peer);
-    mailbox& box = boxes_[(src * members_.size() + dst) * lanes +
-                          static_cast<std::size_t>(e.owner->lane)];
+    mailbox& box =
+        boxes_[(src * members_.size() + dst) * lanes + static_cast<std::size_t>(e.owner->lane)];
     if (box.first == nullptr || (box.first->to != nullptr) == receives) {
       (box.first == nullptr ? box.first : box.last->next) = &e;
       box.last = &e;
@@ -184,10 +185,9 @@ class group {
 
   static error mismatch(end const& sent, end const& wanted) {
     return {errc::communication,
-            std::string("sends ") + std::to_string(sent.bytes) + " bytes in " +
-                sent.owner->name() + " where rank " +
-                std::to_string(wanted.owner->rank) + " expects " + std::to_string(wanted.bytes) +
-                " in " + wanted.owner->name(),
+            std::string("sends ") + std::to_string(sent.bytes) + " bytes in " + sent.owner->name() +
+                " where rank " + std::to_string(wanted.owner->rank) + " expects " +
+                std::to_string(wanted.bytes) + " in " + wanted.owner->name(),
             sent.owner->rank};
   }
 
@@ -209,8 +209,8 @@ class group {
       for (end const* e : jobs) {
         device.wait(side, e->partner->owner->posted);
         bool const receives = e->to != nullptr;
-        device.copy(side, receives ? e->to : e->partner->to,
-                    receives ? e->partner->from : e->from, e->bytes);
+        device.copy(side, receives ? e->to : e->partner->to, receives ? e->partner->from : e->from,
+                    e->bytes);
       }
     } catch (...) {
       held.lock();
@@ -227,7 +227,7 @@ class group {
     count(-1);
   }
 
-  // ---- going down ------------------------------------------------------------------------------
+  // going down
 
   void go_down(error const& why) {
     if (cause_) return;
@@ -241,7 +241,8 @@ class group {
     throw error(*cause_);
   }
 
-  // Returns when no transfer touches the rank's memory any more; none begins once the group is down.
+  // Returns when no transfer touches the rank's memory any more; none begins once the group is
+  // down.
   void quiesce(scheduler::lock& held, D& device, rank_id rank) {
     member(rank).quiet.wait(held, [&] { return member(rank).in_flight == 0; });
     for (operation<D>& op : member(rank).operations)

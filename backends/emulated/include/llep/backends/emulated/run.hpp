@@ -65,8 +65,8 @@ template <placement Placement = placement::segments, class MakeDevice, class Bod
     for (rank_id rank = 0; rank < ranks; ++rank) threads.emplace_back(live, rank);
   } catch (std::system_error const&) {
     auto const started = std::ssize(threads);
-    error const why(errc::failed, "emulated: " + std::to_string(ranks) + " ranks need as many "
-                                  "threads, the system gives " + std::to_string(started));
+    error const why(errc::failed, "emulated: only " + std::to_string(started) + " threads for " +
+                                      std::to_string(ranks) + " ranks");
     shared->give_up(why);
     for (auto rank = static_cast<rank_id>(started); rank < ranks; ++rank) shared->leave(rank);
     for (std::thread& t : threads) t.join();

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include <llep/error.hpp>
 #include <llep/shape.hpp>
 
 namespace llep::emulated {
@@ -32,7 +33,9 @@ class scheduler {
   using lock = std::unique_lock<std::mutex>;
 
   scheduler(std::int32_t ranks, options const& how)
-      : seats_(static_cast<std::size_t>(ranks)), turns_(how.how == scheduling::turns), state_(how.seed) {
+      : seats_(static_cast<std::size_t>(ranks)),
+        turns_(how.how == scheduling::turns),
+        state_(how.seed) {
     if (turns_) current_ = pick();
   }
 
@@ -85,7 +88,9 @@ class scheduler {
     hand_over();
   }
 
-  [[nodiscard]] bool gone(rank_id rank) const { return seats_[static_cast<std::size_t>(rank)].gone; }
+  [[nodiscard]] bool gone(rank_id rank) const {
+    return seats_[static_cast<std::size_t>(rank)].gone;
+  }
 
  private:
   struct seat_state {
