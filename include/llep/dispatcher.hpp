@@ -184,9 +184,9 @@ class dispatcher {
   void decide() {
     problem const in = last_problem();
     policy_.plan(in, memory_, plan_);
-    if constexpr (Checks::validates_plan) validator_(in, plan_);
+    if constexpr (Checks::validates_plan) check_plan_(in, plan_);
     order_.arrange(in, plan_, order_memory_, pieces_);
-    if constexpr (Checks::validates_pieces) validate(in, plan_, pieces_);
+    if constexpr (Checks::validates_pieces) check_pieces_(in, plan_, pieces_);
     if constexpr (Checks::compares_plans) {
       digest sum;
       add(sum, plan_);
@@ -226,7 +226,8 @@ class dispatcher {
   std::vector<rank_id> owner_;
   typename P::memory memory_{};
   typename R::memory order_memory_{};
-  plan_validator validator_;
+  plan_validator check_plan_;
+  piece_validator check_pieces_;
   plan plan_;
   std::vector<piece> pieces_;
   schedule steps_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -121,13 +122,13 @@ class group {
 
   void check(rank_id rank, std::span<outgoing const> sends, std::span<incoming const> receives,
              byte_count element_bytes) const {
-    expects(element_bytes >= 1, "emulated: element_bytes must be at least 1");
     auto const fits = [&](auto const& m) {
       return m.peer >= 0 && m.peer < size() && m.peer != rank && m.count >= 1 && m.data != nullptr;
     };
-    for (auto const& m : sends) expects(fits(m), "emulated: bad peer, count or data in sends");
-    for (auto const& m : receives)
-      expects(fits(m), "emulated: bad peer, count or data in receives");
+    if (element_bytes < 1 || !std::all_of(sends.begin(), sends.end(), fits) ||
+        !std::all_of(receives.begin(), receives.end(), fits))
+      throw error(errc::invalid_argument,
+                  "emulated: a message has a bad peer, count, data or element size", rank);
   }
 
   operation<D>& open(D& device, rank_id rank, std::int32_t lane, std::span<outgoing const> sends,
