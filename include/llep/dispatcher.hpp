@@ -23,6 +23,8 @@
 #include <llep/concepts/row_order.hpp>
 #include <llep/device/buffer.hpp>
 #include <llep/execution.hpp>
+#include <llep/planner/fallback.hpp>
+#include <llep/planner/least_loaded.hpp>
 #include <llep/row_order/global_order.hpp>
 #include <llep/row_order/validate.hpp>
 #include <llep/schedule.hpp>
@@ -237,5 +239,17 @@ class dispatcher {
   std::int64_t calls_ = 0;
   std::uint64_t plan_digest_ = 0;  // of the last step, unless checks are off
 };
+
+/// A dispatcher over `group` with everything but the kernel's type deduced; arguments and errors as
+/// its constructor's. Plans with the paper's settings where nothing is named: lambda 1.3, alpha 1,
+/// m 1024.
+template <expert_kernel K, row_order R = global_order, checks Checks = checks_cheap, communicator C,
+          planner P = fallback<least_loaded>>
+[[nodiscard]] dispatcher<P, C, K, R, Checks> make_dispatcher(typename C::device_type::queue& q,
+                                                             C& group,
+                                                             std::span<rank_id const> owner,
+                                                             P policy = {}) {
+  return dispatcher<P, C, K, R, Checks>(q, group, owner, std::move(policy));
+}
 
 }  // namespace llep

@@ -214,9 +214,7 @@ TEST_CASE("bad input: policies that differ between ranks are told before the fir
 TEST_CASE("bad input: thresholds that differ between ranks", "[bad-input]") {
   using policy = fallback<standard_ep>;
   for (auto const& text : construct<policy>(
-           [](rank_id r) {
-             return policy{.uneven = {.threshold = r == culprit ? 1.5 : 1.3}};
-           },
+           [](rank_id r) { return policy{.uneven = {.threshold = r == culprit ? 1.5 : 1.3}}; },
            six))
     CHECK(text == "rank 2: disagrees with rank 0 on the planner or one of its options");
 }
@@ -229,9 +227,9 @@ TEST_CASE("bad input: owners that differ between ranks", "[bad-input]") {
                                                     return list;
                                                   }))
     CHECK(text == "rank 2: disagrees with rank 0 on the owners of the experts");
-  for (auto const& text :
-       construct<least_loaded>([](rank_id) { return least_loaded{}; },
-                               [](rank_id r) { return contiguous_owners(r == culprit ? 7 : 6, 4); }))
+  for (auto const& text : construct<least_loaded>(
+           [](rank_id) { return least_loaded{}; },
+           [](rank_id r) { return contiguous_owners(r == culprit ? 7 : 6, 4); }))
     CHECK(text == "rank 2: disagrees with rank 0 on the number of experts E: 7, there 6");
 }
 
@@ -243,9 +241,8 @@ TEST_CASE("bad input: owners that are no ranks, or no owners at all", "[bad-inpu
          return list;
        }))
     CHECK(text == "rank 2: owner: expert 3 belongs to rank 4 of 4");
-  for (auto const& text : construct<least_loaded>(policy, [](rank_id r) {
-         return r == culprit ? std::vector<rank_id>{} : six(r);
-       }))
+  for (auto const& text : construct<least_loaded>(
+           policy, [](rank_id r) { return r == culprit ? std::vector<rank_id>{} : six(r); }))
     CHECK(text == "rank 2: owner: needs at least one expert");
 }
 
@@ -257,7 +254,7 @@ TEST_CASE("bad input: row orders and levels of checks that differ", "[bad-input]
       host_device::queue q;
       if (group.rank() == culprit)
         dispatcher<standard_ep, group_type, swiglu_loops<float>, Order, Checks>(q, group,
-                                                                               layer.owner);
+                                                                                layer.owner);
       else
         dispatcher<standard_ep, group_type, swiglu_loops<float>>(q, group, layer.owner);
     }));

@@ -65,7 +65,7 @@ void check_kernel_failure(int calls_before) {
           failing_kernel kernel({{layer.hidden, layer.inner}, layer.native(group.rank())},
                                 group.rank() == 5 ? calls_before : -1);
           dispatcher<least_loaded, group_type, failing_kernel> moe(q, group, layer.owner,
-                                                                  least_loaded{1.0, 1});
+                                                                   least_loaded{1.0, 1});
           for (int i = 0; i < 4; ++i) step(layer, group.rank(), moe, q, kernel, out);
         },
         how);

@@ -72,7 +72,7 @@ std::int64_t allocations_in(random_layer<float> const& first, random_layer<float
         swiglu_loops<float> one({first.hidden, first.inner}, first.native(group.rank()));
         swiglu_loops<float> two({then.hidden, then.inner}, then.native(group.rank()));
         dispatcher<Policy, group_type, swiglu_loops<float>, Order, Checks> moe(q, group,
-                                                                              first.owner, policy);
+                                                                               first.owner, policy);
         std::int64_t word = 0;
         std::int64_t all[4] = {};
         for (int i = 0; i < 2; ++i) step(first, group.rank(), moe, q, one, out);
@@ -108,8 +108,8 @@ void check_steady(Policy const& policy) {
     take(smaller.ids, first.ids, first.choices);
     take(smaller.gates, first.gates, first.choices);
   }
-  CHECK(allocations_in<Placement, Order, Policy, Checks>(
-            first, first, policy, {emulated::scheduling::concurrent}) == 0);
+  CHECK(allocations_in<Placement, Order, Policy, Checks>(first, first, policy,
+                                                         {emulated::scheduling::concurrent}) == 0);
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     CAPTURE(seed);
     CHECK(allocations_in<Placement, Order, Policy, Checks>(

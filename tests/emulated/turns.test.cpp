@@ -82,8 +82,7 @@ std::vector<rank_id> order_of(options const& how) {
   return order;
 }
 
-TEST_CASE("turns: the seed fixes the interleaving, and another seed gives another",
-          "[emulated]") {
+TEST_CASE("turns: the seed fixes the interleaving, and another seed gives another", "[emulated]") {
   std::set<std::vector<rank_id>> orders;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     auto const order = order_of({scheduling::turns, seed});
@@ -194,8 +193,7 @@ TEST_CASE("messages: a pair that disagrees in size takes the group down by name"
       std::int64_t all[3] = {};
       group.all_gather(q, &word, all, 1);
     });
-    CHECK(text ==
-          "rank 0: sends 7 bytes in weights #0 where rank 1 expects 8 in weights #0");
+    CHECK(text == "rank 0: sends 7 bytes in weights #0 where rank 1 expects 8 in weights #0");
   });
 }
 
@@ -215,8 +213,7 @@ TEST_CASE("messages: peers that are no ranks, oneself, or empty messages are ref
   }
 }
 
-TEST_CASE("run: a body's exception comes out as it was thrown, the others are told",
-          "[emulated]") {
+TEST_CASE("run: a body's exception comes out as it was thrown, the others are told", "[emulated]") {
   struct own_error {};
   everywhere([](options const& how) {
     auto const body = [](auto& group) {
@@ -259,16 +256,15 @@ TEST_CASE("run: needs a rank, and takes hundreds", "[emulated]") {
   CHECK_THROWS_AS(emulated::run(-1, [](auto&) {}), error);
   for (auto const how : {scheduling::concurrent, scheduling::turns}) {
     std::vector<std::int64_t> sums(200);
-    emulated::run(
-        200,
-        [&](auto& group) {
-          host_device::queue q;
-          std::int64_t const word = group.rank();
-          std::vector<std::int64_t> all(200);
-          group.all_gather(q, &word, all.data(), 1);
-          for (auto const w : all) sums[at(group.rank())] += w;
-        },
-        {how, 3});
+    emulated::run(200,
+                  [&](auto& group) {
+                    host_device::queue q;
+                    std::int64_t const word = group.rank();
+                    std::vector<std::int64_t> all(200);
+                    group.all_gather(q, &word, all.data(), 1);
+                    for (auto const w : all) sums[at(group.rank())] += w;
+                  },
+                  {how, 3});
     CHECK(sums == std::vector<std::int64_t>(200, 199 * 100));
   }
 }
