@@ -8,6 +8,7 @@
 #include <string>
 
 #include "support/random_layer.hpp"
+#include "support/stream_device.hpp"
 
 // What goes wrong on one rank after *agree* must still become the same error on all.
 
@@ -37,35 +38,36 @@ void everywhere(Body body) {
 }
 
 /// Throws in its n-th forward.
-class failing_kernel : public swiglu_loops<double> {
+template <class Kernel>
+class failing_kernel : public Kernel {
  public:
-  failing_kernel(swiglu_loops<double> good, int calls_left)
-      : swiglu_loops<double>(std::move(good)), calls_left_(calls_left) {}
+  failing_kernel(Kernel good, int calls_left) : Kernel(std::move(good)), calls_left_(calls_left) {}
 
-  void forward(host_device::queue& q, std::span<row_group<3> const> groups, double const* x,
-               double* y, void* work) {
+  void forward(typename Kernel::device_type::queue& q, std::span<row_group<3> const> groups,
+               double const* x, double* y, void* work) {
     if (calls_left_-- == 0) throw std::runtime_error("the kernel broke");
-    swiglu_loops<double>::forward(q, groups, x, y, work);
+    Kernel::forward(q, groups, x, y, work);
   }
 
  private:
   int calls_left_;
 };
 
-template <placement Placement>
+template <placement Placement, class Kernel>
 void check_kernel_failure(int calls_before) {
+  using device_type = typename Kernel::device_type;
   auto const layer = eight_ranks();
   std::vector<double> out(layer.x.size());
   everywhere<Placement>([&](emulated::options const& how) {
     auto const ends = emulated::try_run<Placement>(
-        8,
+        8, [] { return device_type(); },
         [&](auto& group) {
           using group_type = std::remove_reference_t<decltype(group)>;
-          host_device::queue q;
-          failing_kernel kernel({{layer.hidden, layer.inner}, layer.native(group.rank())},
-                                group.rank() == 5 ? calls_before : -1);
-          dispatcher<least_loaded, group_type, failing_kernel> moe(q, group, layer.owner,
-                                                                   least_loaded{1.0, 1});
+          Kernel good({layer.hidden, layer.inner}, layer.native(group.rank()));
+          failing_kernel<Kernel> kernel(std::move(good), group.rank() == 5 ? calls_before : -1);
+          typename device_type::queue q;  // dies first: its work may use all of the above
+          dispatcher<least_loaded, group_type, failing_kernel<Kernel>> moe(q, group, layer.owner,
+                                                                           least_loaded{1.0, 1});
           for (int i = 0; i < 4; ++i) step(layer, group.rank(), moe, q, kernel, out);
         },
         how);
@@ -74,10 +76,16 @@ void check_kernel_failure(int calls_before) {
 }
 
 TEST_CASE("failures: a kernel that throws on one rank is the error of all", "[failures]") {
-  check_kernel_failure<placement::segments>(0);
-  check_kernel_failure<placement::packed>(0);
-  check_kernel_failure<placement::segments>(1);
-  check_kernel_failure<placement::packed>(3);
+  check_kernel_failure<placement::segments, swiglu_loops<double>>(0);
+  check_kernel_failure<placement::packed, swiglu_loops<double>>(0);
+  check_kernel_failure<placement::segments, swiglu_loops<double>>(1);
+  check_kernel_failure<placement::packed, swiglu_loops<double>>(3);
+}
+
+TEST_CASE("failures: what streams have under way outlives a kernel that throws", "[failures]") {
+  using kernel = stream_kernel<swiglu_expert<double>>;
+  check_kernel_failure<placement::segments, kernel>(0);
+  check_kernel_failure<placement::packed, kernel>(1);
 }
 
 /// Has memory for so many bytes in all; or for none once `poor` is set.

@@ -254,6 +254,7 @@ TEST_CASE("run: a device that can't be made is every rank's error", "[emulated]"
 TEST_CASE("run: needs a rank, and takes hundreds", "[emulated]") {
   CHECK_THROWS_AS(emulated::run(0, [](auto&) {}), error);
   CHECK_THROWS_AS(emulated::run(-1, [](auto&) {}), error);
+  CHECK_THROWS_AS(emulated::run(1 << 30, [](auto&) {}), error);
   for (auto const how : {scheduling::concurrent, scheduling::turns}) {
     std::vector<std::int64_t> sums(200);
     emulated::run(200,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -45,10 +47,30 @@ class stream_device {
 
   class worker {
    public:
-    worker() : thread_([this] { work(); }) {}
+    worker() : thread_([this] { work(); }) {
+      std::lock_guard const held(everybody().mutex);
+      everybody().workers.insert(this);
+    }
     ~worker() {
+      {
+        std::lock_guard const held(everybody().mutex);
+        everybody().workers.erase(this);
+      }
       put(nullptr);
       thread_.join();
+    }
+
+    // Returns when all that was put on any queue before is done: what freeing memory has to wait for.
+    static void drain_all() {
+      std::vector<std::shared_ptr<mark>> ends;
+      {
+        std::lock_guard const held(everybody().mutex);
+        for (worker* const w : everybody().workers) {
+          ends.push_back(std::make_shared<mark>());
+          w->put([end = ends.back()] { end->reach(1); });
+        }
+      }
+      for (auto const& end : ends) end->await(1);
     }
     void put(std::function<void()> task) {
       std::lock_guard const held(mutex_);
@@ -57,6 +79,15 @@ class stream_device {
     }
 
    private:
+    struct registry {
+      std::mutex mutex;
+      std::set<worker*> workers;
+    };
+    static registry& everybody() {
+      static registry all;
+      return all;
+    }
+
     void work() {
       for (;;) {
         std::unique_lock held(mutex_);
@@ -94,9 +125,12 @@ class stream_device {
   [[nodiscard]] queue make_queue() { return {}; }
   [[nodiscard]] event make_event() { return {}; }
   [[nodiscard]] void* allocate(byte_count bytes) { return host_.allocate(bytes); }
-  void deallocate(void* p) noexcept { host_.deallocate(p); }
+  void deallocate(void* p) noexcept {
+    worker::drain_all();
+    host_.deallocate(p);
+  }
   [[nodiscard]] void* allocate_staging(byte_count bytes) { return host_.allocate(bytes); }
-  void deallocate_staging(void* p) noexcept { host_.deallocate(p); }
+  void deallocate_staging(void* p) noexcept { deallocate(p); }
 
   void copy(queue& q, void* dst, void const* src, byte_count bytes) {
     q.put([=, q2 = host_device::queue{}]() mutable { host_device().copy(q2, dst, src, bytes); });

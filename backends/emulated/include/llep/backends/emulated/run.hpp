@@ -16,6 +16,9 @@
 
 namespace llep::emulated {
 
+/// A limit that keeps a slip of the pen from asking for all memory: mailboxes take 48 P^2 bytes.
+inline constexpr std::int32_t most_ranks = 2048;
+
 /// How the ranks' bodies ended.
 struct outcome {
   std::vector<std::exception_ptr> by_rank;  ///< what each threw, or null
@@ -27,14 +30,14 @@ struct outcome {
 /// A body that throws takes the group down: the others' calls throw its error. So no rank is left
 /// waiting, whatever a body does short of an endless loop of its own.
 ///
-/// @param ranks P >= 1; as many as the system has threads for, some hundreds are fine
+/// @param ranks 1 <= P <= most_ranks; some hundreds are fine
 /// @param make_device called in each rank's thread; its result is the rank's device
-/// @throws llep::error if ranks < 1, or if a thread can't be started (those that were are ended)
+/// @throws llep::error if P is out of range, or if a thread can't be started (those that were are ended)
 template <placement Placement = placement::segments, class MakeDevice, class Body>
 [[nodiscard]] outcome try_run(std::int32_t ranks, MakeDevice make_device, Body body,
                               options const& how = {}) {
   using device_type = decltype(make_device());
-  expects(ranks >= 1, "emulated: needs at least one rank");
+  expects(ranks >= 1 && ranks <= most_ranks, "emulated: takes 1 to 2048 ranks");
   auto const shared = std::make_shared<group<device_type>>(ranks, how);
   outcome ends{std::vector<std::exception_ptr>(static_cast<std::size_t>(ranks)), nullptr};
   std::mutex first_end;
