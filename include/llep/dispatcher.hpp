@@ -53,7 +53,7 @@ class dispatcher {
   /// @param owner [E] the rank that holds an expert's weights, the same list on every rank.
   /// @throws llep::error on every rank alike: invalid_argument if a rank's owners aren't ranks or
   ///         there are none; disagreement if E, owners or policies differ between ranks.
-  dispatcher(queue_type& q, C& group, std::span<rank_id const> owner, P policy = {}, R order = {})
+  dispatcher(queue_type& q, C& group, std::span<rank_id const> owner, P policy = P(), R order = R())
       : group_(&group),
         policy_(std::move(policy)),
         order_(std::move(order)),
@@ -74,7 +74,8 @@ class dispatcher {
   ///
   /// @param kernel the layer; the blocks of the experts this rank owns are read.
   /// @param hidden [T][H]   @param ids [T][K], int32 or int64, in [0, E); repeats are legal
-  /// @param gates [T][K], float or double   @param out [T][H], doesn't overlap the others
+  /// @param gates [T][K], float; double where the device combines this row type with it
+  /// @param out [T][H], doesn't overlap the others
   /// All device memory, in use until q has passed the call.
   /// @throws llep::error, the same on every rank. invalid_argument and disagreement (nothing was
   ///         sent), plan_inconsistent of the step before, device (a workspace couldn't grow): the
@@ -248,7 +249,7 @@ template <expert_kernel K, row_order R = global_order, checks Checks = checks_ch
 [[nodiscard]] dispatcher<P, C, K, R, Checks> make_dispatcher(typename C::device_type::queue& q,
                                                              C& group,
                                                              std::span<rank_id const> owner,
-                                                             P policy = {}) {
+                                                             P policy = P()) {
   return dispatcher<P, C, K, R, Checks>(q, group, owner, std::move(policy));
 }
 

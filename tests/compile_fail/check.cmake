@@ -9,6 +9,8 @@ cmake_path(SET root NORMALIZE "${CMAKE_CURRENT_LIST_DIR}/../..")
 set(compile "${COMPILER}" -std=c++20 -fsyntax-only
   "-I${root}/include" "-I${root}/backends/emulated/include" "-I${root}/tests")
 
+set(ENV{LC_ALL} C) # the words are English
+
 file(STRINGS "${SOURCE}" expected REGEX "^// expect: ")
 if(NOT expected)
   message(FATAL_ERROR "${SOURCE}: needs a line `// expect: words the compiler must say`")

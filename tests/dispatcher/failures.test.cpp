@@ -167,9 +167,11 @@ struct planner_of_two_minds {
   // It hides from *agree* what it is up to.
   [[nodiscard]] std::uint64_t digest() const { return 1; }
   [[nodiscard]] std::uint64_t digest(memory const& /*none*/) const { return 0; }
-  friend bool operator==(planner_of_two_minds const&, planner_of_two_minds const&) = default;
+  friend constexpr bool operator==(planner_of_two_minds const&,
+                                   planner_of_two_minds const&) = default;
 };
 static_assert(planner<planner_of_two_minds>);
+static_assert(planner_of_two_minds{} == planner_of_two_minds{});
 
 template <class Checks>
 std::vector<std::string> run_of_two_minds(planner_of_two_minds::fault wrong,

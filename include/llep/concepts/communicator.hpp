@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include <llep/concepts/device.hpp>
@@ -36,7 +37,7 @@ struct communicator_tag {};
 ///
 /// Opt-in    A model names `using communicator_concept = llep::communicator_tag;`.
 /// Syntax    device_type, device()  the device whose queues and memory it takes
-///           rank(), size()         noexcept, constant for the handle's lifetime
+///           rank(), size()         constant for the handle's lifetime
 ///           places_segments        constexpr: many small messages cost no more than one per peer
 ///           needs_progress         constexpr: transfers move on only inside its calls
 ///           all_gather(q, in, out, n)   n int64 words of every rank: out[p x n + i] = p's in[i]
@@ -52,13 +53,14 @@ struct communicator_tag {};
 ///           the received data and may write to the memory sent from; until then the caller leaves
 ///           both alone, and keeps them allocated. The lists themselves are read during the call
 ///           only. Each ticket is waited for once.
-/// Errors    throws llep::error. After the first abort, by whichever rank, or after a failure of
-///           the transport, every call of every rank throws that cause, calls that are blocked
-///           included; only abort and destruction remain legal. When `abort` has returned, or a
-///           call has thrown, no transfer touches this rank's memory any more.
+/// Errors    rank, size, device and abort don't throw, the others throw llep::error. After the first
+///           abort, by whichever rank, or after a failure of the transport, every call of every rank
+///           throws that cause, calls that are blocked included; only abort and destruction remain
+///           legal. When `abort` has returned, or a call has thrown, no transfer touches this rank's
+///           memory any more.
 /// Cost      what the lists say; no allocation once the same lists have been posted before.
-///           `wait` may block the host until the peers have posted; only `all_gather` followed by a
-///           `sync` of the caller waits for the device.
+///           `wait` may block the host until the peers have posted. A model that moves host memory
+///           may also wait for q, in post and all_gather, and says so.
 /// Threads   one thread per handle at a time.
 /// Not asked for: copying, ordering, tags, messages to oneself.
 // clang-format off
@@ -74,6 +76,8 @@ concept communicator =
              std::span<outgoing const> sends, std::span<incoming const> receives,
              std::int64_t n, std::int64_t const* words, std::int64_t* all,
              typename C::ticket posted, error const& why) {
+      typename std::bool_constant<C::places_segments>;
+      typename std::bool_constant<C::needs_progress>;
       { view.rank() } noexcept -> std::same_as<rank_id>;
       { view.size() } noexcept -> std::same_as<std::int32_t>;
       { group.device() } noexcept -> std::same_as<typename C::device_type&>;

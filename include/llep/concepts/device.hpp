@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <llep/shape.hpp>
 
@@ -29,7 +30,8 @@ struct device_tag {};
 ///
 /// Opt-in    A model names `using device_concept = llep::device_tag;`.
 /// Syntax    host_memory            constexpr: the host can read and write what `allocate` returns
-///           queue, event           types: a CUDA stream and event, a Kokkos instance, or nothing
+///           queue, event           movable types: a CUDA stream and event, a Kokkos instance,
+///                                  or nothing
 ///           make_queue()           a further queue, made for the communicator's own use
 ///           make_event()           an event that counts as reached until it is recorded
 ///           allocate(bytes)        device memory, aligned to 256 bytes
@@ -56,7 +58,8 @@ struct device_tag {};
 ///                    accumulator_t of the row type
 /// Order     what is put on one queue runs in that order; queues and the host run on by themselves.
 ///           Arguments must stay valid until the queue has passed the call.
-/// Errors    throws llep::error (errc::device), or std::bad_alloc where memory runs out. Row
+/// Errors    throws llep::error (errc::device), or std::bad_alloc where memory runs out;
+///           deallocate and deallocate_staging don't throw. Row
 ///           operations with zero rows are legal and may come with null pointers.
 /// Cost      one pass over the rows each. A model may keep scratch that grows to a high-water mark.
 /// Threads   one thread per device object at a time; record, wait and copy also take events that
@@ -89,6 +92,7 @@ concept device =
     std::same_as<decltype(D::host_memory), bool const> &&
     requires(D& d, typename D::queue& q, typename D::event& e, byte_count bytes, void* to,
              void const* from) {
+      typename std::bool_constant<D::host_memory>;
       { d.make_queue() } -> std::same_as<typename D::queue>;
       { d.make_event() } -> std::same_as<typename D::event>;
       { d.allocate(bytes) } -> std::same_as<void*>;

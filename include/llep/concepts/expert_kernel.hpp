@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include <llep/concepts/device.hpp>
 #include <llep/shape.hpp>
@@ -27,9 +28,9 @@ struct expert_kernel_tag {};
 /// What an expert does with its rows.
 ///
 /// Opt-in    A model names `using expert_kernel_concept = llep::expert_kernel_tag;`.
-/// Syntax    device_type, row_type     where it runs and what a row is made of
-///           blocks                    constexpr std::size_t: parts of an expert's weights
-///           hidden()                  H
+/// Syntax    device_type, row_type     where it runs and what a row is made of (trivially copyable)
+///           blocks                    constexpr std::size_t >= 1: parts of an expert's weights
+///           hidden()                  H; doesn't throw
 ///           digest()                  of family, sizes, parameters, element types
 ///           block_bytes(b)            bytes of block b < blocks, >= 1, the same for every expert
 ///           native(e)                 where block b of an expert lies that this rank owns
@@ -57,7 +58,9 @@ concept expert_kernel =
     std::same_as<typename K::expert_kernel_concept, expert_kernel_tag> &&
     std::movable<K> &&
     device<typename K::device_type> &&
-    std::same_as<decltype(K::blocks), std::size_t const> && (K::blocks >= 1) &&
+    std::same_as<decltype(K::blocks), std::size_t const> &&
+    requires { requires std::bool_constant<(K::blocks >= 1)>::value; } &&
+    std::is_trivially_copyable_v<typename K::row_type> &&
     combines_rows<typename K::device_type, typename K::row_type, float> &&
     requires(K& kernel, K const& view, typename K::device_type::queue& q, expert_id e,
              std::size_t block, std::span<row_count const> rows_by_group,

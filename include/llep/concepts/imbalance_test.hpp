@@ -13,7 +13,8 @@ struct imbalance_test_tag {};
 
 /// Answers "are these loads uneven enough to pay for a costlier plan?"
 ///
-/// Opt-in    A model names `using imbalance_test_concept = llep::imbalance_test_tag;`.
+/// Opt-in    A model names `using imbalance_test_concept = llep::imbalance_test_tag;`. It is a
+///           regular value.
 /// Syntax    uneven(rank_loads, expert_loads) const, digest()
 /// Shapes    rank_loads [P >= 1]: rows per rank if every expert stayed with its owner;
 ///           expert_loads [E >= 1]. All >= 0, both with the same total, below 2^63.

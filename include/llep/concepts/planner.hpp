@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 #include <llep/plan.hpp>
 
@@ -12,9 +13,10 @@ struct planner_tag {};
 
 /// Decides which rank computes how many rows of which expert.
 ///
-/// Opt-in    A model names `using planner_concept = llep::planner_tag;`.
+/// Opt-in    A model names `using planner_concept = llep::planner_tag;`. It is a regular value.
 /// Syntax    plan(in, memory, out) const   fills `out`, whatever it held before
-///           memory                        reused scratch and declared history
+///           memory                        reused scratch and declared history; can be made by
+///                                         default, and moved
 ///           digest()                      of the policy's own fields (and name)
 ///           digest(memory)                of the history in `memory`; 0 where there is none
 ///           needs_counts                  constexpr; true: `in.counts` must not be empty
@@ -38,6 +40,7 @@ concept planner =
       { policy.digest() } -> std::same_as<std::uint64_t>;
       { policy.digest(history) } -> std::same_as<std::uint64_t>;
       requires std::same_as<decltype(P::needs_counts), bool const>;
+      typename std::bool_constant<P::needs_counts>;
     };
 // clang-format on
 

@@ -26,8 +26,9 @@ struct row_order_tag {};
 /// Turns a plan's quotas into pieces: the plan fixes how many rows of an expert a rank computes,
 /// the row order which.
 ///
-/// Opt-in    A model names `using row_order_concept = llep::row_order_tag;`.
+/// Opt-in    A model names `using row_order_concept = llep::row_order_tag;`. It is a regular value.
 /// Syntax    arrange(in, p, memory, out) const   fills `out`, whatever it held before
+///           memory                              reused scratch; as a planner's
 ///           digest()                            of the policy's name and fields
 /// Shapes    `in` with counts; `p` valid for `in`. The pieces of an expert stand together, experts
 ///           in the plan's order. For every (expert, dst) their rows add up to the spans' quota;

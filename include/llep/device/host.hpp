@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -38,6 +39,7 @@ class host_device {
   void sync(event&) {}
 
   template <class Id>
+    requires std::same_as<Id, std::int32_t> || std::same_as<Id, std::int64_t>
   void count(queue&, matrix_ref<Id const> ids, std::int32_t experts, std::int64_t* bad,
              std::int64_t* counts) {
     bad[0] = -1;
@@ -57,6 +59,7 @@ class host_device {
   }
 
   template <class Id>
+    requires std::same_as<Id, std::int32_t> || std::same_as<Id, std::int64_t>
   void index(queue&, matrix_ref<Id const> ids, std::int32_t experts, std::int64_t const* offsets,
              row_segment const* segments, std::int32_t* slots) {
     cursors_.assign(static_cast<std::size_t>(experts), cursor{});
@@ -88,6 +91,8 @@ class host_device {
   }
 
   template <class Row, class Gate>
+    requires(std::same_as<Row, float> || std::same_as<Row, double>) &&
+            (std::same_as<Gate, float> || std::same_as<Gate, double>)
   void combine(queue&, Row const* y, std::int32_t const* slots, matrix_ref<Gate const> gates,
                matrix_ref<Row> out) {
     using sum_type = accumulator_t<Row>;

@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -41,6 +42,22 @@ inline std::int64_t checked_elements(std::int64_t a, std::int64_t b) {
 }
 
 }  // namespace detail
+
+/// An expert, a row at a time: `apply(x, blocks, y, work)` turns a row of `hidden` elements into
+/// another; block b has block_elements()[b] of them, work has work_elements(). Pure.
+// clang-format off
+template <class F>
+concept expert_family =
+    std::floating_point<typename F::element> && std::copyable<F> &&
+    requires(F const& f, typename F::element const* x,
+             std::array<typename F::element const*, F::blocks> weights, typename F::element* y) {
+      { f.hidden } -> std::convertible_to<std::int64_t>;
+      { f.block_elements() } -> std::same_as<std::array<std::int64_t, F::blocks>>;
+      { f.work_elements() } -> std::same_as<std::int64_t>;
+      { f.digest() } -> std::same_as<std::uint64_t>;
+      { f.apply(x, weights, y, y) } -> std::same_as<void>;
+    };
+// clang-format on
 
 /// y = x W, the paper's formal case. Blocks: W [H][H].
 template <class T>

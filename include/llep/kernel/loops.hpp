@@ -18,9 +18,8 @@ namespace llep {
 /// held against. A row's result never depends on its neighbours, so the layer's output is
 /// bit-identical for every plan.
 ///
-/// Family: linear_expert, swiglu_expert or gptoss_expert of float or double, or any type with their
-/// members.
-template <class Family>
+/// Family: linear_expert, swiglu_expert or gptoss_expert of float or double, or one of your own.
+template <expert_family Family>
 class loops_kernel {
  public:
   using expert_kernel_concept = expert_kernel_tag;

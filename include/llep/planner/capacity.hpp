@@ -67,8 +67,8 @@ enum class lla_rules : std::int32_t {
     row_count const mean = total / ranks;
     if (mean == 0) return total;
     double const scaled = std::trunc(alpha.exact() * static_cast<double>(mean));
-    if (scaled >= static_cast<double>(total)) return total;
-    return std::max(static_cast<row_count>(scaled), row_count{1});
+    if (scaled >= 0x1p63) return total;  // beyond any row count
+    return std::clamp(static_cast<row_count>(scaled), row_count{1}, total);
   }
   auto const product =
       static_cast<detail::u128>(total) * static_cast<detail::u128>(alpha.millionths());

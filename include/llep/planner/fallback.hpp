@@ -53,7 +53,7 @@ struct fallback {
         .value();
   }
 
-  friend constexpr bool operator==(fallback const&, fallback const&) = default;
+  friend bool operator==(fallback const&, fallback const&) = default;
 };
 
 }  // namespace llep

@@ -11,8 +11,8 @@
 
 namespace llep {
 
-/// Checks what a row order made of a plan against the shapes stated at `row_order`; keeps its scratch
-/// from one to the next.
+/// Checks what a row order made of a plan against the shapes stated at `row_order`; keeps its
+/// scratch from one to the next.
 class piece_validator {
  public:
   /// Throws errc::plan_inconsistent naming what is broken. `in` with counts, `p` valid.

@@ -248,7 +248,15 @@ class group {
     member(rank).quiet.wait(held, [&] { return member(rank).in_flight == 0; });
     for (operation<D>& op : member(rank).operations)
       for (std::size_t i = 0; i < op.used; ++i)
-        if (op.ends[i].copied_by != nullptr) device.sync(op.ends[i].copied_by->done);
+        if (op.ends[i].copied_by != nullptr) reach(device, op.ends[i].copied_by->done);
+  }
+
+  // A device that can't even wait is broken; the group is going down, and the first cause counts.
+  static void reach(D& device, typename D::event& done) noexcept {
+    try {
+      device.sync(done);
+    } catch (...) {
+    }
   }
 
   void report_deadlock() {

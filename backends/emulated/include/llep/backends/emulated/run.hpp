@@ -32,7 +32,8 @@ struct outcome {
 ///
 /// @param ranks 1 <= P <= most_ranks; some hundreds are fine
 /// @param make_device called in each rank's thread; its result is the rank's device
-/// @throws llep::error if P is out of range, or if a thread can't be started (those that were are ended)
+/// @throws llep::error if P is out of range, or if a thread can't be started (those that were are
+///         ended)
 template <placement Placement = placement::segments, class MakeDevice, class Body>
 [[nodiscard]] outcome try_run(std::int32_t ranks, MakeDevice make_device, Body body,
                               options const& how = {}) {
