@@ -53,11 +53,11 @@ struct communicator_tag {};
 ///           the received data and may write to the memory sent from; until then the caller leaves
 ///           both alone, and keeps them allocated. The lists themselves are read during the call
 ///           only. Each ticket is waited for once.
-/// Errors    rank, size, device and abort don't throw, the others throw llep::error. After the first
-///           abort, by whichever rank, or after a failure of the transport, every call of every rank
-///           throws that cause, calls that are blocked included; only abort and destruction remain
-///           legal. When `abort` has returned, or a call has thrown, no transfer touches this rank's
-///           memory any more.
+/// Errors    rank, size, device and abort don't throw, the others throw llep::error. After the
+///           first abort, by whichever rank, or after a failure of the transport, every call of
+///           every rank throws that cause, calls that are blocked included; only abort and
+///           destruction remain legal. When `abort` has returned, or a call has thrown, no transfer
+///           touches this rank's memory any more.
 /// Cost      what the lists say; no allocation once the same lists have been posted before.
 ///           `wait` may block the host until the peers have posted. A model that moves host memory
 ///           may also wait for q, in post and all_gather, and says so.
