@@ -122,6 +122,8 @@ struct gptoss_expert {
   double limit = 7.0;    ///< clamp
 
   [[nodiscard]] std::array<std::int64_t, blocks> block_elements() const {
+    expects(std::isfinite(alpha) && std::isfinite(limit) && limit > 0,
+            "gptoss_expert: alpha must be finite, limit finite and greater than 0");
     return {2 * detail::checked_elements(hidden, inner), 2 * inner, hidden * inner, hidden};
   }
   [[nodiscard]] std::int64_t work_elements() const { return 3 * inner; }

@@ -98,6 +98,7 @@ struct least_loaded {
   [[nodiscard]] row_count rows_at_home(row_count rows, row_count room, std::int32_t ranks) const {
     row_count const fitting = std::clamp(room, row_count{0}, rows);
     bool const too_few_to_lend = keep_small_excess_home && rows - fitting < min_chunk_rows.value();
+    // one rank has nobody to spill to
     return ranks == 1 || too_few_to_lend ? rows : fitting;
   }
 

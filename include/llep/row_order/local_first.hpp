@@ -11,8 +11,9 @@
 
 namespace llep {
 
-/// Each rank first keeps its own first min(quota, own rows) rows of an expert; the rest fills the
-/// open quotas in span order, sources ascending. The plan's sizes stay, fewer rows travel.
+/// Each rank first keeps its own first min(quota, own rows) rows of an expert; the rest fills what
+/// is open, rank by rank in the order of their first spans, sources ascending. The plan's sizes
+/// stay, fewer rows travel.
 /// O(P x experts with rows + spans).
 struct local_first {
   using row_order_concept = row_order_tag;

@@ -30,8 +30,9 @@ class piece_validator {
       while (span < p.spans.size() && p.spans[span].expert != a.expert) ++span;
       holds(span < p.spans.size(), "its pieces don't stand in the plan's order", a.expert);
       auto& next = placed_[cell(in, a.src, a.expert)];
-      holds(a.rows > 0 && a.begin == next, "a piece is empty, out of order, or leaves a gap",
-            a.expert);
+      row_count const left = in.rows_from(a.src, a.expert) - next;
+      holds(a.begin == next && a.rows > 0 && a.rows <= left,
+            "a piece is empty, out of order or out of range, or leaves a gap", a.expert);
       next += a.rows;
       open_[cell(in, a.dst, a.expert)] -= a.rows;
     }

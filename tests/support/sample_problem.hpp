@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <numeric>
+#include <vector>
+
+#include <llep/plan.hpp>
+#include <llep/shape.hpp>
+
+namespace llep::testing {
+
+/// splitmix64: a seed gives the same numbers with every standard library, and costs nothing to set.
+class seeded {
+ public:
+  explicit seeded(std::uint64_t seed) : state_(seed) {}
+
+  std::uint64_t next() {
+    state_ += 0x9E3779B97F4A7C15U;
+    std::uint64_t z = state_;
+    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
+    return z ^ (z >> 31U);
+  }
+  /// In [0, n), n >= 1.
+  std::int64_t below(std::int64_t n) {
+    return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(n));
+  }
+  /// In [low, high], which may be all there are.
+  std::int64_t between(std::int64_t low, std::int64_t high) {
+    auto const span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) + 1;
+    auto const off = span == 0 ? next() : next() % span;
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + off);
+  }
+  std::int32_t small(std::int64_t low, std::int64_t high) {
+    return static_cast<std::int32_t>(between(low, high));
+  }
+  bool chance(int percent) { return below(100) < percent; }
+  /// In [0, 1).
+  double real() { return static_cast<double>(next() >> 11U) * 0x1p-53; }
+  template <class T>
+  T one_of(std::initializer_list<T> list) {
+    return list.begin()[below(static_cast<std::int64_t>(list.size()))];
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// A problem that owns its lists.
+struct sample_problem {
+  std::int32_t ranks = 1;
+  std::vector<rank_id> owner;
+  std::vector<row_count> load;
+  std::vector<row_count> counts;  // [P][E] or empty
+
+  [[nodiscard]] problem view() const { return {ranks, owner, load, counts}; }
+  [[nodiscard]] std::int32_t experts() const { return static_cast<std::int32_t>(load.size()); }
+};
+
+/// Contiguous, in turns, anyhow, on a few ranks only or all on one.
+inline std::vector<rank_id> random_owners(seeded& random, std::int32_t experts,
+                                          std::int32_t ranks) {
+  auto const kind = random.below(8);
+  if (kind < 3) return contiguous_owners(experts, ranks);
+  std::vector<rank_id> owner(static_cast<std::size_t>(experts));
+  rank_id const first = random.small(0, ranks - 1);
+  auto const some = random.between(1, ranks - first);
+  for (std::size_t e = 0; e < owner.size(); ++e) {
+    if (kind == 3) owner[e] = static_cast<rank_id>(e) % ranks;
+    if (kind == 4 || kind == 5) owner[e] = static_cast<rank_id>(random.below(ranks));
+    if (kind == 6) owner[e] = static_cast<rank_id>(first + random.below(some));
+    if (kind == 7) owner[e] = first;
+  }
+  return owner;
+}
+
+/// Counts of up to `most` rows a rank and expert, many of them 0; ranks and experts without rows.
+inline sample_problem random_counted(seeded& random, std::int32_t ranks, std::int32_t experts,
+                                     row_count most) {
+  sample_problem out{ranks, random_owners(random, experts, ranks), {}, {}};
+  auto const each = static_cast<std::size_t>(experts);
+  out.load.assign(each, 0);
+  out.counts.assign(static_cast<std::size_t>(ranks) * each, 0);
+  std::vector<int> hotness(each);
+  for (int& percent : hotness) percent = random.one_of({0, 30, 60, 100});
+  for (std::size_t p = 0; p < static_cast<std::size_t>(ranks); ++p) {
+    if (random.chance(15)) continue;
+    for (std::size_t e = 0; e < each; ++e) {
+      if (!random.chance(hotness[e])) continue;
+      out.counts[p * each + e] = random.between(1, most);
+      out.load[e] += out.counts[p * each + e];
+    }
+  }
+  return out;
+}
+
+/// Any valid plan: experts in any order, spans of any size on any rank, a rank more than once.
+inline plan random_plan(seeded& random, problem const& in) {
+  std::vector<expert_id> order(in.load.size());
+  std::iota(order.begin(), order.end(), expert_id{0});
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[static_cast<std::size_t>(random.below(static_cast<long>(i)))]);
+  plan out;
+  out.start(in);
+  for (expert_id const e : order) {
+    row_count open = in.load[static_cast<std::size_t>(e)];
+    bool const whole = random.chance(25);
+    while (open > 0) {
+      row_count const rows = whole ? open : random.between(1, open);
+      bool const home = random.chance(30);
+      out.give(in, e, home ? in.owner[static_cast<std::size_t>(e)] : random.small(0, in.ranks - 1),
+               rows);
+      open -= rows;
+    }
+  }
+  return out;
+}
+
+}  // namespace llep::testing
