@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include "commands.hpp"
+#include "demo_report.hpp"
+#include "demo_run.hpp"
+#include "options.hpp"
+#include "routing_trace.hpp"
+
+namespace llep::tool {
+namespace {
+
+// Among them the most even and the most uneven ones.
+std::vector<std::int64_t> const shown_layers{5, 8, 9, 12, 14, 19};
+
+bool same_outputs(std::vector<demo_outcome> const& a, std::vector<demo_outcome> const& b) {
+  for (std::size_t n = 0; n < a.size(); ++n)
+    if (std::memcmp(a[n].out.data(), b[n].out.data(), a[n].out.size() * sizeof(float)) != 0)
+      return false;
+  return true;
+}
+
+// An expert's weights are as many bytes as 3 F rows, so a chunk that is worth them is of that size;
+// with many ranks a finer one evens out better, and a step this small has little to lose.
+row_count smallest_chunk(demo_input const& input) {
+  return std::clamp<row_count>(input.rows() / input.ranks / 16, 1, 3 * input.inner);
+}
+
+// On a terminal only: a log file is no place for it.
+void show_progress(std::size_t layer, std::size_t layers) {
+  if (isatty(STDERR_FILENO) == 0) return;
+  if (layer < layers)
+    std::cerr << "\rlayer " << layer + 1 << " of " << layers << std::flush;
+  else
+    std::cerr << "\r                    \r" << std::flush;
+}
+
+int run_demo_command(std::int32_t ranks) {
+  auto const trace = read_routing_trace(LLEP_EXAMPLE_DATA_DIR "/dsv2lite-law.csv");
+  auto const input = make_demo_input(trace, shown_layers, ranks);
+  row_count const min_tokens = smallest_chunk(input);
+  auto const layers = input.layers.size();
+  auto outcomes = run_demo(input, {{standard_ep{}}, {least_loaded{1.0, min_tokens}}},
+                           [layers](std::size_t n) { show_progress(n, layers); });
+  show_progress(layers, layers);
+  bool const identical = same_outputs(outcomes[0], outcomes[1]);
+  write_demo_report(std::cout, {&trace, &input, min_tokens, std::move(outcomes[0]),
+                                std::move(outcomes[1]), identical});
+  return identical ? 0 : 1;
+}
+
+}  // namespace
+
+void add_demo_command(CLI::App& program, int& exit_code) {
+  auto* const command = program.add_subcommand(
+      "demo", "Recorded routing on emulated ranks, with and without least-loaded planning");
+  auto const ranks = std::make_shared<std::int64_t>(8);
+  add_whole(*command, "--ranks", *ranks, 1, 64, "emulated ranks [8]");
+  command->callback(
+      [ranks, &exit_code] { exit_code = run_demo_command(static_cast<std::int32_t>(*ranks)); });
+}
+
+}  // namespace llep::tool

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+#include "support/run_tool.hpp"
+
+namespace {
+
+using llep::testing::lines_of;
+using llep::testing::run_tool;
+
+bool plain(std::string const& text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); });
+}
+
+}  // namespace
+
+TEST_CASE("demo: proves the outputs equal, in plain text when it is piped", "[tool]") {
+  auto const run = run_tool({"demo"});
+  CHECK(run.exit_code == 0);
+  CHECK(run.err.empty());
+  CHECK(plain(run.out));
+  CHECK(run.out.find("bit-identical in every layer") != std::string::npos);
+  for (auto const& line : lines_of(run.out)) CHECK(line.size() <= 100);
+}
+
+TEST_CASE("demo: takes rank counts that divide nothing", "[tool]") {
+  auto const run = run_tool({"demo", "--ranks", "23"});
+  CHECK(run.exit_code == 0);
+  CHECK(run.out.find("of all 23 ranks") != std::string::npos);
+}
