@@ -82,7 +82,7 @@ class layer_case_reader {
     auto const stated = header_.at("data_bytes").whole(0, std::numeric_limits<std::int64_t>::max());
     if (name.text().empty()) name.fail("must not be empty");
     data_path_ = (std::filesystem::path(path_).parent_path() / name.text()).string();
-    data_ = read_file(data_path_);
+    data_ = read_file(data_path_, static_cast<std::size_t>(stated));
     if (std::ssize(data_) != stated)
       throw input_error(shown(data_path_, 200) + ": holds " + std::to_string(data_.size()) +
                         " bytes, data_bytes of " + shown(path_, 200) + " says " +

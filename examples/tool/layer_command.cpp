@@ -111,9 +111,9 @@ void check_options(layer_options const& chosen) {
   if (chosen.path.empty()) throw input_error("CASE: must not be empty");
   if (chosen.backend != "emulated")
     throw input_error("--backend: " + chosen.backend +
-                      " is not built into this program, only emulated is; configure with -D " +
-                      "LLEP_BACKENDS=" + chosen.backend + " if your sources have backends/" +
-                      chosen.backend);
+                      " is not built into this program, only emulated is; where backends/" +
+                      chosen.backend +
+                      " exists, configure with -D LLEP_BACKENDS=" + chosen.backend);
   if (chosen.kernel != "loops")
     throw input_error("--kernel: " + shown(chosen.kernel) +
                       " is not built into this program for the emulated backend, only loops is");

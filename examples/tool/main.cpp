@@ -36,7 +36,7 @@ int run(int argc, char** argv) {
   } catch (llep::tool::input_error const& e) {
     return complain(refused, e.what());
   } catch (std::bad_alloc const&) {
-    return complain(failed, "out of memory");
+    return complain(refused, "out of memory: the input or the option asks for too much");
   } catch (std::exception const& e) {
     return complain(failed, e.what());
   }

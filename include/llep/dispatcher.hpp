@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <limits>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -54,18 +50,12 @@ class dispatcher {
   /// @throws llep::error on every rank alike: invalid_argument if a rank's owners aren't ranks or
   ///         there are none; disagreement if E, owners or policies differ between ranks.
   dispatcher(queue_type& q, C& group, std::span<rank_id const> owner, P policy = P(), R order = R())
-      : group_(&group),
-        policy_(std::move(policy)),
-        order_(std::move(order)),
-        owner_(owner.begin(), owner.end()),
-        agree_(group.device(), group.size()),
-        workspace_(group.device()),
-        execution_(group.device()) {
+      : dispatcher(group, owner, std::move(policy), std::move(order)) {
     finish([&] {
       announcement a = introduce(operation::construct);
       check_owners(a);
       agree_.gather(q, *group_, a);
-      return announcement::verdict(agree_.all());
+      return verdict();
     });
   }
 
@@ -90,27 +80,44 @@ class dispatcher {
     token_batch<row_type, std::remove_const_t<Id>, std::remove_const_t<Gate>> const in{hidden, ids,
                                                                                        gates, out};
     finish([&]() -> std::optional<error> {
+      group_->device().wait(q, last_step_);  // the call before may have had another queue
       if (auto refused = agree(q, kernel, in)) return refused;
       decide();
       if (auto refused = make_room(q, kernel)) return refused;
       execution_.run(q, *group_, kernel, in, steps_, plan_,
                      workspace_areas(workspace_.data(), need(group_->rank(), kernel)));
+      group_->device().record(last_step_, q);
       return std::nullopt;
     });
   }
 
-  /// What the last step was planned from, and its plan. Valid until the next call.
+  /// What the last step was planned from, its plan, and what it needed on a rank, any rank. Valid
+  /// until the next call; before the first step empty, or errc::invalid_argument.
   [[nodiscard]] problem last_problem() const {
     return {group_->size(), owner_, agree_.load(), agree_.counts()};
   }
   [[nodiscard]] plan const& last_plan() const { return plan_; }
-  /// What the last step needed on a rank, any rank.
   [[nodiscard]] workspace_need last_need(rank_id r, K const& kernel) const {
+    expects(has_step_ && r >= 0 && r < group_->size(), "last_need: no such rank, or no step yet");
     return need(r, kernel);
   }
 
  private:
   enum class operation : std::int64_t { construct = 1, forward = 2, confirm = 3 };
+
+  // Makes what can fail on one rank alone; the public constructor goes on from there.
+  dispatcher(C& group, std::span<rank_id const> owner, P policy, R order) try
+      : group_(&group),
+        policy_(std::move(policy)),
+        order_(std::move(order)),
+        owner_(owner.begin(), owner.end()),
+        agree_(group.device(), group.size()),
+        workspace_(group.device()),
+        execution_(group.device()),
+        last_step_(group.device().make_event()) {
+  } catch (...) {
+    throw error(group.abort(current_error(group.rank())));
+  }
 
   // Runs a call's body. What it returns was agreed on, so it is thrown on every rank; what it
   // throws happened on this rank alone, so it takes the group down and all ranks throw the same.
@@ -127,13 +134,34 @@ class dispatcher {
 
   // agree
 
+  [[nodiscard]] std::optional<error> verdict() {
+    auto refused = announcement::verdict(agree_.all());
+    // a plan that differed is told once
+    if (refused && refused->code() == errc::plan_inconsistent) plan_digest_ = 0;
+    return refused;
+  }
+
+  // What user code throws before anything is sent is a fault to agree on.
+  template <class Body>
+  static void guard(announcement& a, Body body) {
+    try {
+      body();
+    } catch (...) {
+      error const why = current_error(no_rank);
+      a.set_fault(why.code(), why.what());
+    }
+  }
+
   announcement introduce(operation call) {
     announcement a;
     a.operation = static_cast<std::int64_t>(call);
     a.step = call == operation::confirm ? calls_ : calls_++;
     a.experts = std::ssize(owner_);
-    a.planner = policy_.digest();
-    a.row_order = order_.digest();
+    guard(a, [&] {
+      a.planner = policy_.digest();
+      a.row_order = order_.digest();
+      a.memory = policy_.digest(memory_);
+    });
     a.checks = digest()
                    .add(Checks::validates_plan)
                    .add(Checks::compares_plans)
@@ -143,7 +171,6 @@ class dispatcher {
     digest owners;
     for (rank_id const r : owner_) owners.add(r);
     a.owners = owners.value();
-    a.memory = policy_.digest(memory_);
     a.plan = plan_digest_;
     a.capacity = workspace_.bytes();
     return a;
@@ -161,18 +188,22 @@ class dispatcher {
   template <class Batch>
   [[nodiscard]] std::optional<error> agree(queue_type& q, K const& kernel, Batch const& in) {
     announcement a = introduce(operation::forward);
-    a.kernel = kernel.digest();
     a.hidden = kernel.hidden();
     a.choices = in.ids.cols;
     check_shapes(a, in, kernel.hidden());
-    check_weights(a, kernel);
+    guard(a, [&] {
+      a.kernel = kernel.digest();
+      check_weights(a, kernel);
+    });
     agree_.gather(q, *group_, a, in.ids, static_cast<std::int32_t>(owner_.size()));
-    auto refused = announcement::verdict(agree_.all());
-    if (refused) plan_digest_ = 0;  // a plan that differed is told once
-    return refused;
+    return verdict();
   }
 
   void check_weights(announcement& a, K const& kernel) const {
+    for (std::size_t b = 0; b < K::blocks; ++b)
+      if (kernel.block_bytes(b) < 1 || kernel.block_bytes(b) > most_bytes)
+        a.set_fault(errc::invalid_argument,
+                    "kernel: block_bytes(" + std::to_string(b) + ") must be from 1 to 2^56");
     for (std::size_t e = 0; e < owner_.size(); ++e) {
       if (owner_[e] != group_->rank()) continue;
       for (void const* const block : kernel.native(static_cast<expert_id>(e)))
@@ -190,7 +221,7 @@ class dispatcher {
     if constexpr (Checks::validates_plan) check_plan_(in, plan_);
     order_.arrange(in, plan_, order_memory_, pieces_);
     if constexpr (Checks::validates_pieces) check_pieces_(in, plan_, pieces_);
-    if constexpr (Checks::compares_plans) {
+    if constexpr (Checks::compares_plans || Checks::gathers_digest) {
       digest sum;
       add(sum, plan_);
       for (piece const& a : pieces_)
@@ -198,6 +229,7 @@ class dispatcher {
       plan_digest_ = sum.value();
     }
     steps_.build(in, plan_, pieces_, group_->rank());
+    has_step_ = true;
   }
 
   // Everybody knows everybody's need and capacity, so all know whether somebody has to grow. Then
@@ -216,7 +248,7 @@ class dispatcher {
                                     " bytes: " + current_error(no_rank).what());
     }
     agree_.gather(q, *group_, a);
-    return announcement::verdict(agree_.all());
+    return verdict();
   }
 
   [[nodiscard]] workspace_need need(rank_id r, K const& kernel) const {
@@ -237,6 +269,8 @@ class dispatcher {
   agreement<device_type> agree_;
   device_buffer<device_type> workspace_;
   execution<C, K> execution_;
+  typename device_type::event last_step_;
+  bool has_step_ = false;
   std::int64_t calls_ = 0;
   std::uint64_t plan_digest_ = 0;  // of the last step, unless checks are off
 };
@@ -249,8 +283,8 @@ template <expert_kernel K, row_order R = global_order, checks Checks = checks_ch
 [[nodiscard]] dispatcher<P, C, K, R, Checks> make_dispatcher(typename C::device_type::queue& q,
                                                              C& group,
                                                              std::span<rank_id const> owner,
-                                                             P policy = P()) {
-  return dispatcher<P, C, K, R, Checks>(q, group, owner, std::move(policy));
+                                                             P policy = P(), R order = R()) {
+  return dispatcher<P, C, K, R, Checks>(q, group, owner, std::move(policy), std::move(order));
 }
 
 }  // namespace llep

@@ -65,9 +65,12 @@ class error : public std::runtime_error {
   call_site where_;
 };
 
-/// The exception being handled, as an error caused by `rank` unless it already names one. For use
-/// in a catch block, by code that passes one rank's failure on to the others.
-[[nodiscard]] inline error current_error(rank_id rank) {
+namespace detail {
+
+// Made before memory can be short; copying it takes none.
+inline error const too_little_memory(errc::device, "out of memory, too little to say more");
+
+inline error describe_current(rank_id rank) {
   try {
     throw;
   } catch (error const& e) {
@@ -79,6 +82,19 @@ class error : public std::runtime_error {
     return {errc::failed, e.what(), rank};
   } catch (...) {
     return {errc::failed, "an exception that is no std::exception", rank};
+  }
+}
+
+}  // namespace detail
+
+/// The exception being handled, as an error caused by `rank` unless it already names one. For use
+/// in a catch block, by code that passes one rank's failure on to the others. Where there is no
+/// memory for that the error doesn't name the rank.
+[[nodiscard]] inline error current_error(rank_id rank) noexcept {
+  try {
+    return detail::describe_current(rank);
+  } catch (...) {
+    return detail::too_little_memory;
   }
 }
 

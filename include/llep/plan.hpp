@@ -4,9 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <llep/digest.hpp>
+#include <llep/error.hpp>
 #include <llep/shape.hpp>
 
 namespace llep {
@@ -67,14 +70,17 @@ class plan {
 
   /// Gives the next `rows` >= 1 rows of expert `e` to `rank`, joins them with the span before where
   /// that is the same (expert, rank), and adds the move. All of an expert's rows are given before
-  /// the next expert's. O(1).
+  /// the next expert's. O(1). Throws errc::plan_inconsistent where expert, rank or rows can't be.
   void give(problem const& in, expert_id e, rank_id rank, row_count rows) {
     bool const goes_on = !spans.empty() && spans.back().expert == e;
+    row_count const begin = goes_on ? spans.back().end : 0;
+    if (e < 0 || e >= in.experts() || rank < 0 || std::cmp_greater_equal(rank, lent_to_.size()) ||
+        rows < 1 || rows > in.load[static_cast<std::size_t>(e)] - begin)
+      refuse(e, rank, rows);
     if (goes_on && spans.back().rank == rank) {
       spans.back().end += rows;
       return;
     }
-    row_count const begin = goes_on ? spans.back().end : 0;
     spans.push_back({e, rank, begin, begin + rows});
     rank_id const owner = in.owner[static_cast<std::size_t>(e)];
     auto& last_lent = lent_to_[static_cast<std::size_t>(rank)];
@@ -84,6 +90,13 @@ class plan {
   }
 
  private:
+  [[noreturn]] static void refuse(expert_id e, rank_id rank, row_count rows) {
+    throw error(errc::plan_inconsistent, "plan: give: expert " + std::to_string(e) + ", rank " +
+                                             std::to_string(rank) + ", rows " +
+                                             std::to_string(rows) +
+                                             ": no such expert or rank, or not so many rows left");
+  }
+
   std::vector<expert_id> lent_to_;  // by rank: the expert lent to it last; scratch of `give`
 };
 

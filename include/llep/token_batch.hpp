@@ -22,6 +22,9 @@ struct token_batch {
 
 namespace detail {
 
+// What a row may hold, so that its bytes can be counted.
+inline constexpr std::int64_t most_elements = std::int64_t{1} << 53;
+
 template <class T>
 void check_matrix(announcement& a, std::string_view name, matrix_ref<T> m, std::int64_t rows,
                   std::int64_t cols) {
@@ -31,6 +34,7 @@ void check_matrix(announcement& a, std::string_view name, matrix_ref<T> m, std::
   if (m.rows != rows || m.cols != cols)
     refuse("is " + std::to_string(m.rows) + " x " + std::to_string(m.cols) + ", must be " +
            std::to_string(rows) + " x " + std::to_string(cols));
+  if (m.stride > most_elements) refuse("stride " + std::to_string(m.stride) + " is above 2^53");
   if (m.stride < m.cols)
     refuse("stride " + std::to_string(m.stride) + " is below its " + std::to_string(m.cols) +
            " columns");
@@ -45,7 +49,8 @@ template <class Row, class Id, class Gate>
 void check_shapes(announcement& a, token_batch<Row, Id, Gate> const& in, std::int64_t hidden) {
   std::int64_t const tokens = in.hidden.rows;
   std::int64_t const choices = in.ids.cols;
-  if (hidden < 1) a.set_fault(errc::invalid_argument, "kernel: hidden() must be at least 1");
+  if (hidden < 1 || hidden > detail::most_elements)
+    a.set_fault(errc::invalid_argument, "kernel: hidden() must be from 1 to 2^53");
   if (tokens < 0) a.set_fault(errc::invalid_argument, "hidden: has a negative number of rows");
   if (choices < 1) a.set_fault(errc::invalid_argument, "ids: needs at least one column");
   constexpr std::int64_t most_rows = std::numeric_limits<std::int32_t>::max();

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <llep/concepts/expert_kernel.hpp>
+#include <llep/error.hpp>
 #include <llep/schedule.hpp>
 
 namespace llep {
@@ -24,9 +25,19 @@ struct workspace_need {
   }
 };
 
+/// No single area or block may be larger: sums of a few of them can't overflow then.
+inline constexpr byte_count most_bytes = byte_count{1} << 56;
+
 namespace detail {
 
 constexpr byte_count align_256(byte_count bytes) { return (bytes + 255) / 256 * 256; }
+
+// count x each bytes, aligned.
+inline byte_count area(std::int64_t count, byte_count each) {
+  expects(count >= 0 && each >= 0 && (each == 0 || count <= most_bytes / each),
+          "workspace: an area must have from 0 to 2^56 bytes");
+  return align_256(count * each);
+}
 
 }  // namespace detail
 
@@ -39,21 +50,20 @@ template <expert_kernel K>
 }
 
 /// The need of rank r, any rank: every rank computes everybody's. `staged`: whether rows pass
-/// through a staging area. O(groups of r).
+/// through a staging area. O(groups of r). Throws errc::invalid_argument where an area would have
+/// more than 2^56 bytes, or the kernel asks for less than none.
 template <expert_kernel K>
 [[nodiscard]] workspace_need need_of(schedule const& steps, rank_id r, K const& kernel,
                                      bool staged) {
   auto const row_bytes = kernel.hidden() * static_cast<byte_count>(sizeof(typename K::row_type));
-  auto const rows = [row_bytes](row_count n) { return detail::align_256(n * row_bytes); };
   workspace_need need;
-  need.slots =
-      detail::align_256(steps.rows_held(r) * static_cast<byte_count>(sizeof(std::int32_t)));
-  need.home = rows(steps.rows_held(r));
-  need.rows_in = rows(steps.rows_computed(r));
+  need.slots = detail::area(steps.rows_held(r), sizeof(std::int32_t));
+  need.home = detail::area(steps.rows_held(r), row_bytes);
+  need.rows_in = detail::area(steps.rows_computed(r), row_bytes);
   need.rows_out = need.rows_in;
-  if (staged) need.staged = rows(steps.rows_computed(r) - steps.rows_staying(r));
-  need.lent = static_cast<byte_count>(steps.lent(r)) * lent_expert_bytes(kernel);
-  need.work = detail::align_256(kernel.work_bytes(steps.rows_by_group(r)));
+  if (staged) need.staged = detail::area(steps.rows_computed(r) - steps.rows_staying(r), row_bytes);
+  need.lent = detail::area(static_cast<std::int64_t>(steps.lent(r)), lent_expert_bytes(kernel));
+  need.work = detail::area(kernel.work_bytes(steps.rows_by_group(r)), 1);
   return need;
 }
 

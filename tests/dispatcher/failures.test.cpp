@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <limits>
 #include <llep/dispatcher.hpp>
 #include <new>
 #include <stdexcept>
@@ -220,6 +221,103 @@ TEST_CASE("failures: a planner that breaks the plan, throws or runs out of memor
     for (auto const& text : run_of_two_minds<checks_cheap>(fault::no_memory, how))
       CHECK(text == "rank 6: out of memory");
   });
+}
+
+/// A kernel whose answers are spoilt on rank 5, or on all.
+class odd_kernel : public swiglu_loops<double> {
+ public:
+  enum class fault { none, no_block, negative_work, vast_work, vast_hidden, throwing_digest };
+
+  odd_kernel(random_layer<double> const& layer, rank_id r, fault wrong)
+      : swiglu_loops<double>({layer.hidden, layer.inner}, layer.native(r)), wrong_(wrong) {}
+
+  [[nodiscard]] byte_count block_bytes(std::size_t b) const {
+    return wrong_ == fault::no_block ? 0 : swiglu_loops<double>::block_bytes(b);
+  }
+  [[nodiscard]] byte_count work_bytes(std::span<row_count const> rows) const {
+    if (wrong_ == fault::negative_work) return -1;
+    if (wrong_ == fault::vast_work) return std::numeric_limits<byte_count>::max();
+    return swiglu_loops<double>::work_bytes(rows);
+  }
+  [[nodiscard]] std::int64_t hidden() const noexcept {
+    return wrong_ == fault::vast_hidden ? std::int64_t{1} << 62 : swiglu_loops<double>::hidden();
+  }
+  [[nodiscard]] std::uint64_t digest() const {
+    if (wrong_ == fault::throwing_digest) throw std::runtime_error("no digest today");
+    return swiglu_loops<double>::digest();
+  }
+
+ private:
+  fault wrong_;
+};
+
+/// What each rank says of a spoilt step; if the group stays usable, a good step follows.
+std::vector<std::string> odd_step(odd_kernel::fault wrong, bool goes_on) {
+  auto const layer = eight_ranks();
+  std::vector<double> out(layer.x.size());
+  std::vector<std::string> said(8);
+  auto const ends = emulated::try_run(8, [&](auto& group) {
+    using group_type = std::remove_reference_t<decltype(group)>;
+    host_device::queue q;
+    auto const r = group.rank();
+    odd_kernel good(layer, r, odd_kernel::fault::none);
+    odd_kernel odd(layer, r, r == 5 ? wrong : odd_kernel::fault::none);
+    dispatcher<least_loaded, group_type, odd_kernel> moe(q, group, layer.owner,
+                                                         least_loaded{1.0, 1});
+    try {
+      step(layer, r, moe, q, odd, out);
+    } catch (error const& e) {
+      said[at(r)] = e.what();
+    }
+    if (goes_on) step(layer, r, moe, q, good, out);
+  });
+  for (auto const& text : texts(ends)) CHECK(text.empty());
+  if (goes_on) CHECK(out == layer.dense());
+  return said;
+}
+
+TEST_CASE("failures: a kernel that answers nonsense is refused, not believed", "[failures]") {
+  using fault = odd_kernel::fault;
+  for (auto const& text : odd_step(fault::no_block, true))
+    CHECK(text == "rank 5: kernel: block_bytes(0) must be from 1 to 2^56");
+  for (auto const& text : odd_step(fault::vast_hidden, true))
+    CHECK(text == "rank 5: kernel: hidden() must be from 1 to 2^53");
+  for (auto const& text : odd_step(fault::throwing_digest, true))
+    CHECK(text == "rank 5: no digest today");
+  for (auto const wrong : {fault::negative_work, fault::vast_work})
+    for (auto const& text : odd_step(wrong, false))
+      CHECK(text == "rank 5: workspace: an area must have from 0 to 2^56 bytes");
+}
+
+TEST_CASE("failures: a plan that differs is told in its own step, also after another error",
+          "[failures]") {
+  auto const layer = eight_ranks();
+  std::vector<double> out(layer.x.size());
+  for (bool const bad_id_first : {false, true}) {
+    std::vector<std::string> told(8);
+    auto const ends = emulated::try_run<placement::packed>(8, [&](auto& group) {
+      using group_type = std::remove_reference_t<decltype(group)>;
+      using fault = planner_of_two_minds::fault;
+      auto const r = group.rank();
+      host_device::queue q;
+      swiglu_loops<double> kernel({layer.hidden, layer.inner}, layer.native(r));
+      dispatcher<planner_of_two_minds, group_type, swiglu_loops<double>, global_order,
+                 checks_collective>
+          moe(q, group, layer.owner, {r == 6 ? fault::other_plan : fault::none});
+      auto bad = layer;
+      if (bad_id_first && r == 1) bad.ids.assign(bad.ids.size(), -1);
+      for (int i = 0; i < 2; ++i) {
+        try {
+          step(i == 0 ? bad : layer, r, moe, q, kernel, out);
+        } catch (error const& e) {
+          told[at(r)] += std::to_string(static_cast<int>(e.code()));
+        }
+      }
+    });
+    for (auto const& text : texts(ends)) CHECK(text.empty());
+    // each step plans anew, and differs anew; a refused step leaves nothing behind for the next
+    for (auto const& text : told) CHECK(text == (bad_id_first ? "13" : "33"));
+  }
 }
 
 }  // namespace

@@ -167,9 +167,10 @@ TEST_CASE("forward: on a device with streams of its own the result is the same",
                                                 layer.native(group.rank()));
     dispatcher<least_loaded, group_type, stream_kernel<swiglu_expert<double>>, local_first> moe(
         q, group, layer.owner, moves_most);
-    for (int i = 0; i < 3; ++i) step(layer, group.rank(), moe, q, kernel, out);
+    stream_device::queue other;  // steps wait for each other, whatever queue they come on
+    for (int i = 0; i < 4; ++i) step(layer, group.rank(), moe, i % 2 == 0 ? q : other, kernel, out);
     auto done = group.device().make_event();
-    group.device().record(done, q);
+    group.device().record(done, other);
     group.device().sync(done);
   };
   auto const make = [] { return stream_device(); };

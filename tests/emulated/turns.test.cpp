@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators_all.hpp>
 #include <llep/backends/emulated/run.hpp>
@@ -268,6 +269,27 @@ TEST_CASE("run: needs a rank, and takes hundreds", "[emulated]") {
                   {how, 3});
     CHECK(sums == std::vector<std::int64_t>(200, 199 * 100));
   }
+}
+
+TEST_CASE("run: a body that leaves without waiting for a post is told", "[emulated]") {
+  everywhere([](options const& how) {
+    auto const all = texts(emulated::try_run(
+        3,
+        [](auto& group) {
+          host_device::queue q;
+          static std::byte row[3][8] = {};
+          std::int64_t word = 0;
+          std::int64_t words[3] = {};
+          std::vector<incoming> from;
+          if (group.rank() == 1) from.push_back({0, row[1], 8});
+          auto posted = group.post(q, lane::rows, {}, from, 1);
+          if (group.rank() == 1) return;
+          group.wait(q, std::move(posted));
+          group.all_gather(q, &word, words, 1);
+        },
+        how));
+    for (rank_id const r : {0, 2}) CHECK(all[at(r)] == "rank 1: left without waiting for rows #0");
+  });
 }
 
 }  // namespace

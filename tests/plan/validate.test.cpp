@@ -297,4 +297,23 @@ TEST_CASE("digest of a plan: any number that changes changes it", "[plan][digest
   CHECK(digest_of(good_plan()) == digest_of(base));
 }
 
+TEST_CASE("plan: give refuses what can't be before it touches anything", "[plan]") {
+  std::vector<rank_id> const owner{0, 1};
+  std::vector<row_count> const load{5, 7};
+  problem const in{2, owner, load, {}};
+  llep::plan p;
+  CHECK_THROWS_AS(p.give(in, 0, 0, 5), error);  // not started
+  p.start(in);
+  CHECK_THROWS_AS(p.give(in, 0, 2, 5), error);
+  CHECK_THROWS_AS(p.give(in, 0, -1, 5), error);
+  CHECK_THROWS_AS(p.give(in, 2, 0, 5), error);
+  CHECK_THROWS_AS(p.give(in, -1, 0, 5), error);
+  CHECK_THROWS_AS(p.give(in, 0, 0, 0), error);
+  CHECK_THROWS_AS(p.give(in, 0, 0, 6), error);
+  p.give(in, 0, 1, 3);
+  CHECK_THROWS_AS(p.give(in, 0, 0, 3), error);
+  p.give(in, 0, 0, 2);
+  CHECK(p.spans.size() == 2);
+}
+
 }  // namespace

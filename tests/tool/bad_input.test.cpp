@@ -270,7 +270,7 @@ TEST_CASE("bad cases: a data file that doesn't fit is named", "[tool]") {
   check_spoilt({
       {[](c& x) { x.data.resize(x.data.size() - 1); }, {"spoilt.bin", "137983", "137984"}},
       {[](c& x) { x.data.clear(); }, {"spoilt.bin"}},
-      {[](c& x) { x.data += '\0'; }, {"spoilt.bin", "137985"}},
+      {[](c& x) { x.data += '\0'; }, {"spoilt.bin", "more than 137984 bytes"}},
       {[](c& x) { x.header["data_bytes"] = 8; }, {"spoilt.bin"}},
       {put(0, -1), {"spoilt.bin", "indices[0][0]", "-1"}},
       {put(175, 16), {"spoilt.bin", "indices[43][3]", "16"}},

@@ -35,7 +35,8 @@ struct device_tag {};
 ///           make_queue()           a further queue, made for the communicator's own use
 ///           make_event()           an event that counts as reached until it is recorded
 ///           allocate(bytes)        device memory, aligned to 256 bytes
-///           deallocate(p)          after, or ordered after, all work that was put on queues before
+///           deallocate(p)          after, or ordered after, all work that queues had before; so is
+///                                  deallocate_staging
 ///           allocate_staging(b)    host memory that `copy` takes at full speed; deallocate_staging
 ///           copy(q, dst, src, b)   between any two of device and staging memory
 ///           record(e, q)           e marks what is on q now
@@ -62,8 +63,9 @@ struct device_tag {};
 ///           deallocate and deallocate_staging don't throw. Row
 ///           operations with zero rows are legal and may come with null pointers.
 /// Cost      one pass over the rows each. A model may keep scratch that grows to a high-water mark.
-/// Threads   one thread per device object at a time; record, wait and copy also take events that
-///           another rank's device of the same type has recorded.
+/// Threads   one thread per device object at a time; wait and sync also take events that another
+///           rank's device of the same type has recorded. Queues and events may outlive the device
+///           object that made them.
 /// Not asked for: being default-constructible, copying, knowing ranks or experts' sizes.
 ///
 /// Element types: ids int32 or int64; gates float or double; rows float, double, or a type of the

@@ -43,7 +43,8 @@ struct expert_kernel_tag {};
 ///           stays where it is, unchanged, until q has passed the step. block_bytes and work_bytes
 ///           are pure: every rank computes everybody's. A subset of groups never needs more work
 ///           than all of them.
-/// Errors    may throw from `forward`: the step then fails on every rank, and the communicator with
+/// Errors    what digest, block_bytes and native throw is agreed on before anything is sent; what
+///           work_bytes and forward throw takes the communicator down; either way every rank throws
 ///           it. NaN is data, not an error.
 /// Cost      the kernel's own. No allocation of its own once it has seen the sizes.
 /// Threads   one thread per kernel object at a time.

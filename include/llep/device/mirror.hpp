@@ -18,21 +18,24 @@ class mirror {
   mirror(mirror&& other) noexcept
       : device_(other.device_),
         far_(std::move(other.far_)),
-        near_(std::exchange(other.near_, nullptr)) {}
+        near_(std::exchange(other.near_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)) {}
   mirror& operator=(mirror&& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(far_, other.far_);
     std::swap(near_, other.near_);
+    std::swap(bytes_, other.bytes_);
     return *this;
   }
   ~mirror() { release(); }
 
   /// Makes room for at least so many bytes; the content is lost where it grows.
   void reserve(byte_count bytes) {
-    if (bytes <= far_.bytes()) return;
+    if (bytes <= bytes_) return;
     release();
     far_.reserve(bytes);
     if constexpr (!D::host_memory) near_ = device_->allocate_staging(bytes);
+    bytes_ = bytes;
   }
 
   [[nodiscard]] std::byte* on_device() const { return far_.data(); }
@@ -54,11 +57,13 @@ class mirror {
   void release() noexcept {
     if (near_ != nullptr) device_->deallocate_staging(near_);
     near_ = nullptr;
+    bytes_ = 0;
   }
 
   D* device_;
   device_buffer<D> far_;
   void* near_ = nullptr;
+  byte_count bytes_ = 0;  // that both have
 };
 
 }  // namespace llep

@@ -22,7 +22,7 @@ class capacity_factor {
       : exact_((expects(std::isfinite(alpha) && alpha > 0,
                         "capacity_factor (alpha) must be finite and greater than 0"),
                 alpha)),
-        // P <= 2^31 / 10^6 never needs more: 10^12 times the mean is beyond any total
+        // beyond 10^12 nothing changes: that times the mean is above every total
         millionths_(static_cast<std::int64_t>(std::llround(std::min(alpha, 1e12) * 1e6))) {}
 
   [[nodiscard]] constexpr double exact() const { return exact_; }

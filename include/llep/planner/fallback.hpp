@@ -47,10 +47,9 @@ struct fallback {
         .value();
   }
   [[nodiscard]] std::uint64_t digest(memory const& kept) const {
-    return llep::digest()
-        .add(primary.digest(kept.primary))
-        .add(otherwise.digest(kept.otherwise))
-        .value();
+    std::uint64_t const first = primary.digest(kept.primary);
+    std::uint64_t const second = otherwise.digest(kept.otherwise);
+    return first == 0 && second == 0 ? 0 : llep::digest().add(first).add(second).value();
   }
 
   friend bool operator==(fallback const&, fallback const&) = default;

@@ -58,6 +58,7 @@ struct least_loaded {
   }
 
   [[nodiscard]] std::uint64_t digest() const {
+    // of what a plan hangs on: alphas that round to the same millionths make the same plans
     auto sum = llep::digest("least_loaded");
     if (rules == lla_rules::reference) sum.add(std::bit_cast<std::uint64_t>(alpha.exact()));
     return sum.add(alpha.millionths())

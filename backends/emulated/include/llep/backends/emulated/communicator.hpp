@@ -36,6 +36,15 @@ class communicator {
   static constexpr bool needs_progress = false;
 
   class ticket {
+   public:
+    ticket(ticket&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {}
+    ticket& operator=(ticket&& other) noexcept {
+      std::swap(op_, other.op_);
+      return *this;
+    }
+    ~ticket() = default;
+
+   private:
     friend communicator;
     explicit ticket(operation<D>* op) : op_(op) {}
     operation<D>* op_;
@@ -67,7 +76,10 @@ class communicator {
     return ticket(group_->post(device_, q, rank_, static_cast<std::int32_t>(on), sends, receives,
                                element_bytes));
   }
-  void wait(queue& q, ticket posted) { group_->wait(device_, q, rank_, posted.op_); }
+  void wait(queue& q, ticket posted) {
+    expects(posted.op_ != nullptr, "emulated: a ticket is waited for once");
+    group_->wait(device_, q, rank_, posted.op_);
+  }
   void progress() { group_->progress(device_, rank_); }
   [[nodiscard]] error abort(error const& why) noexcept {
     return group_->abort(device_, rank_, why);

@@ -41,8 +41,12 @@ class group {
     scheduler::lock held(mutex_);
     scheduler_.start(held, rank);
   }
+  /// Its last word. Posts that it didn't wait for may touch memory it has given up: that takes the
+  /// group down.
   void leave(rank_id rank) {
     scheduler::lock held(mutex_);
+    for (operation<D> const& op : member(rank).operations)
+      if (!op.waited) go_down({errc::communication, "left without waiting for " + op.name(), rank});
     if (!scheduler_.leave(rank)) report_deadlock();
   }
   error abort(D& device, rank_id rank, error const& why) noexcept {
@@ -89,8 +93,8 @@ class group {
     member(rank).waits_for = nullptr;
     throw_if_down(held, device, rank);
     for (std::size_t i = 0; i < op->used; ++i) device.wait(q, op->ends[i].copied_by->done);
-    op->used = 0;
-    member(rank).idle.push_back(op);
+    op->waited = true;
+    member(rank).idle[op->lane].push_back(op);
   }
 
  private:
@@ -104,7 +108,9 @@ class group {
 
   struct member_state {
     std::deque<operation<D>> operations;  // all it ever made
-    std::vector<operation<D>*> idle;
+    // By lane, so that an event that is recorded again is so on the same side queue: who waits for
+    // it late waits for more than it had to, never for less.
+    std::vector<operation<D>*> idle[lanes];
     std::vector<end*> jobs;
     std::vector<queue> side;  // by lane
     std::int64_t sequence[lanes] = {};
@@ -135,12 +141,14 @@ class group {
                      std::span<incoming const> receives, byte_count element_bytes) {
     member_state& me = member(rank);
     while (me.side.size() < lanes) me.side.push_back(device.make_queue());
-    if (me.idle.empty()) {
-      me.idle.reserve(me.operations.size() + 1);  // so that giving it back can't fail
-      me.idle.push_back(&me.operations.emplace_back(device));
+    auto& idle = me.idle[lane];
+    if (idle.empty()) {
+      idle.reserve(me.operations.size() + 1);  // so that giving it back can't fail
+      idle.push_back(&me.operations.emplace_back(device));
     }
-    operation<D>& op = *me.idle.back();
-    me.idle.pop_back();
+    operation<D>& op = *idle.back();
+    idle.pop_back();
+    op.waited = false;
     op.rank = rank;
     op.lane = lane;
     op.sequence = me.sequence[lane]++;
@@ -204,8 +212,8 @@ class group {
         }
     };
     count(+1);
-    held.unlock();
     try {
+      held.unlock();
       device.wait(side, op.posted);
       for (end const* e : jobs) {
         device.wait(side, e->partner->owner->posted);
@@ -213,14 +221,16 @@ class group {
         device.copy(side, receives ? e->to : e->partner->to, receives ? e->partner->from : e->from,
                     e->bytes);
       }
-    } catch (...) {
       held.lock();
+      for (end* e : jobs) device.record(e->done, side);
+    } catch (...) {
+      if (!held.owns_lock()) held.lock();
+      go_down(current_error(op.rank));
+      reach_end(device, side);
       count(-1);
-      throw;
+      throw error(*cause_);
     }
-    held.lock();
     for (end* e : jobs) {
-      device.record(e->done, side);
       e->copied_by = e->partner->copied_by = e;
       --op.open;
       if (--e->partner->owner->open == 0) scheduler_.wake(e->peer);
@@ -255,6 +265,14 @@ class group {
   static void reach(D& device, typename D::event& done) noexcept {
     try {
       device.sync(done);
+    } catch (...) {
+    }
+  }
+  static void reach_end(D& device, queue& side) noexcept {
+    try {
+      auto end_of_it = device.make_event();
+      device.record(end_of_it, side);
+      device.sync(end_of_it);
     } catch (...) {
     }
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <set>
 #include <string>
 
 #include <llep/concepts/communicator.hpp>
@@ -50,6 +51,7 @@ struct operation {
   std::int64_t sequence = 0;  // posts of this rank on this lane before it
   std::size_t used = 0;       // ends in use
   std::int64_t open = 0;      // ends whose copy isn't over
+  bool waited = true;         // nobody owes it a `wait`
   typename D::event posted;
   std::deque<endpoint<D>> ends;
 
@@ -61,11 +63,11 @@ struct operation {
   [[nodiscard]] std::string describe() const {
     std::string text = name();
     char const* between = " for rank ";
-    rank_id last = no_rank;
-    for (std::size_t i = 0; i < used; ++i) {
-      if (ends[i].copied_by != nullptr || ends[i].peer == last) continue;
-      last = ends[i].peer;
-      text += between + std::to_string(last);
+    std::set<rank_id> peers;
+    for (std::size_t i = 0; i < used; ++i)
+      if (ends[i].copied_by == nullptr) peers.insert(ends[i].peer);
+    for (rank_id const peer : peers) {
+      text += between + std::to_string(peer);
       between = ", ";
     }
     return text;

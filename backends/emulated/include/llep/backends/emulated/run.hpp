@@ -7,7 +7,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -67,7 +66,7 @@ template <placement Placement = placement::segments, class MakeDevice, class Bod
   threads.reserve(static_cast<std::size_t>(ranks));
   try {
     for (rank_id rank = 0; rank < ranks; ++rank) threads.emplace_back(live, rank);
-  } catch (std::system_error const&) {
+  } catch (...) {  // no more threads, or no memory for them
     auto const started = std::ssize(threads);
     error const why(errc::failed, "emulated: only " + std::to_string(started) + " threads for " +
                                       std::to_string(ranks) + " ranks");
