@@ -22,8 +22,8 @@ struct demo_layer {
 
 /// What all modes get alike.
 struct demo_input {
-  std::int64_t hidden = 128;  ///< H
-  std::int64_t inner = 88;    ///< F
+  std::int64_t hidden = 64;  ///< H
+  std::int64_t inner = 44;   ///< F
   std::int32_t ranks = 1;
   std::int32_t experts = 1;
   std::int64_t choices = 1;
