@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <new>
 #include <string>
-
-#include <CLI/CLI.hpp>
+#include <string_view>
 
 #include "commands.hpp"
 #include "input_error.hpp"
@@ -18,6 +21,14 @@ constexpr int refused = 2;
 int complain(int exit_code, std::string const& what) {
   std::cerr << "llep: " << llep::tool::shown(what, 600) << '\n';
   return exit_code;
+}
+
+// Ends the program where memory runs out. Not by the exception: where the destructor of a large JSON
+// list meets it, nobody could catch it.
+[[noreturn]] void out_of_memory() {
+  constexpr std::string_view text = "llep: out of memory\n";
+  static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
+  std::_Exit(failed);
 }
 
 int run(int argc, char** argv) {
@@ -48,6 +59,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::set_new_handler(out_of_memory);
   std::ios::sync_with_stdio(false);
   int const exit_code = run(argc, argv);
   if (!std::cout.flush()) return complain(failed, "standard output can't be written");

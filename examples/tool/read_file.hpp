@@ -14,7 +14,7 @@
 namespace llep::tool {
 
 /// What a header or a list of problems may hold: a file that never ends must not take all memory.
-inline constexpr std::size_t most_text_bytes = std::size_t{1} << 30;
+inline constexpr std::size_t most_text_bytes = std::size_t{1} << 28;
 
 /// Everything that is left in an open file. `name` is for the message.
 /// @throws input_error if it can't be read (a directory, say), or has more than `most` bytes.
