@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -23,12 +22,20 @@ int complain(int exit_code, std::string const& what) {
   return exit_code;
 }
 
-// Ends the program where memory runs out. Not by the exception: where the destructor of a large JSON
-// list meets it, nobody could catch it.
-[[noreturn]] void out_of_memory() {
-  constexpr std::string_view text = "llep: out of memory\n";
-  static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
-  std::_Exit(failed);
+constexpr std::string_view out_of_memory =
+    "out of memory: the input or the option asks for too much";
+
+// The destructor of a large JSON list needs memory itself. Where it gets none nobody can catch it, so
+// the words are said here; without allocating, and without what standard output still holds.
+[[noreturn]] void terminate() {
+  try {
+    if (auto const why = std::current_exception()) std::rethrow_exception(why);
+  } catch (std::bad_alloc const&) {
+    std::fprintf(stderr, "llep: %s\n", out_of_memory.data());
+    std::_Exit(refused);
+  } catch (...) {
+  }
+  std::abort();
 }
 
 int run(int argc, char** argv) {
@@ -47,7 +54,7 @@ int run(int argc, char** argv) {
   } catch (llep::tool::input_error const& e) {
     return complain(refused, e.what());
   } catch (std::bad_alloc const&) {
-    return complain(refused, "out of memory: the input or the option asks for too much");
+    return complain(refused, std::string(out_of_memory));
   } catch (std::exception const& e) {
     return complain(failed, e.what());
   }
@@ -59,7 +66,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::set_new_handler(out_of_memory);
+  std::set_terminate(terminate);
   std::ios::sync_with_stdio(false);
   int const exit_code = run(argc, argv);
   if (!std::cout.flush()) return complain(failed, "standard output can't be written");
