@@ -36,6 +36,7 @@ struct outcome {
 template <placement Placement = placement::segments, class MakeDevice, class Body>
 [[nodiscard]] outcome try_run(std::int32_t ranks, MakeDevice make_device, Body body,
                               options const& how = {}) {
+  // Longer than most: its parts are what a rank does, and starting and ending the threads.
   using device_type = decltype(make_device());
   expects(ranks >= 1 && ranks <= most_ranks, "emulated: takes 1 to 2048 ranks");
   auto const shared = std::make_shared<group<device_type>>(ranks, how);
