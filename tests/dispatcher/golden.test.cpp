@@ -1,163 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <array>
 #include <catch2/catch_test_macros.hpp>
-#include <catch2/generators/catch_generators_all.hpp>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <filesystem>
-#include <llep/backends/emulated/run.hpp>
-#include <llep/llep.hpp>
-#include <map>
-#include <optional>
-#include <string>
-#include <type_traits>
-#include <vector>
 
-#include "tool/layer_case.hpp"
+#include <llep/kernel/loops.hpp>
 
-// Every golden layer, forward, through everything that may not change a bit of it.
+#include "support/golden_layer.hpp"
 
 namespace {
 
-using namespace llep;
-using emulated::placement;
-using emulated::scheduling;
-using tool::case_array;
-using tool::element;
-using tool::layer_case;
-
-std::vector<std::string> case_files() {
-  std::vector<std::string> files;
-  for (auto const& entry : std::filesystem::directory_iterator(LLEP_TEST_DATA_DIR "/moe_layer"))
-    if (entry.path().extension() == ".json") files.push_back(entry.path().string());
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-/// The inputs of a case as T, with what every rank looks at.
-template <class T>
-struct inputs {
-  layer_case const& data;
-  std::vector<T> hidden, gates;
-  std::vector<std::int32_t> ids;
-  std::vector<std::vector<T>> weights;  // by block
-
-  explicit inputs(layer_case const& c)
-      : data(c),
-        hidden(c.values<T>("hidden")),
-        gates(c.values<T>("weights")),
-        ids(c.values<std::int32_t>("indices")) {
-    for (auto const& name : c.weight_names()) weights.push_back(c.values<T>(name));
-  }
-
+struct loops {
   template <class Family>
-  [[nodiscard]] loops_kernel<Family> kernel(Family const& family, rank_id r,
-                                            std::vector<rank_id> const& owner) const {
-    auto const each = family.block_elements();
-    std::vector<std::array<T const*, Family::blocks>> native(owner.size());
-    for (std::size_t e = 0; e < owner.size(); ++e)
-      for (std::size_t b = 0; b < Family::blocks && owner[e] == r; ++b)
-        native[e][b] = weights[b].data() + static_cast<std::int64_t>(e) * each[b];
-    return {family, native};
-  }
+  using kernel = llep::loops_kernel<Family>;
 };
-
-template <placement Placement, class Order, class Policy, class T, class Family>
-std::vector<T> outputs(inputs<T> const& in, Family const& family, std::int32_t ranks,
-                       Policy const& policy, emulated::options const& how) {
-  auto const& c = in.data;
-  auto const split = c.tokens_per_rank(ranks);
-  auto const owner = contiguous_owners(c.experts, ranks);
-  std::vector<T> out(in.hidden.size(), std::nan(""));
-  emulated::run<Placement>(
-      ranks,
-      [&](auto& group) {
-        using group_type = std::remove_reference_t<decltype(group)>;
-        auto const r = group.rank();
-        host_device::queue q;
-        auto kernel = in.kernel(family, r, owner);
-        dispatcher<Policy, group_type, loops_kernel<Family>, Order> moe(q, group, owner, policy);
-        std::int64_t first = 0;
-        for (rank_id p = 0; p < r; ++p) first += split[static_cast<std::size_t>(p)];
-        auto const n = split[static_cast<std::size_t>(r)];
-        moe.forward(q, kernel,
-                    matrix_ref<T const>(in.hidden.data() + first * c.hidden, n, c.hidden),
-                    matrix_ref(in.ids.data() + first * c.choices, n, c.choices),
-                    matrix_ref(in.gates.data() + first * c.choices, n, c.choices),
-                    matrix_ref<T>(out.data() + first * c.hidden, n, c.hidden));
-      },
-      how);
-  return out;
-}
-
-/// FORMAT: largest difference over largest expected magnitude.
-template <class T>
-double scaled_error(std::vector<T> const& got, case_array const& expected) {
-  double difference = 0;
-  double largest = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    auto const gap = std::abs(static_cast<double>(got[i]) - expected.values[i]);
-    difference = std::isnan(gap) ? 1e300 : std::max(difference, gap);
-    largest = std::max(largest, std::abs(expected.values[i]));
-  }
-  return largest > 0 ? difference / largest : difference;
-}
-
-template <class T>
-double accepted(case_array const& expected) {
-  if constexpr (std::is_same_v<T, float>)
-    return 5e-6;
-  else
-    return expected.type == element::f64 ? 1e-12 : 2e-7;
-}
-
-template <class T, class Family>
-void check_family(layer_case const& c, Family const& family) {
-  inputs<T> const in(c);
-  auto const reference =
-      outputs<placement::segments, global_order>(in, family, 1, standard_ep{}, {});
-  auto const& expected = c.array("out");
-  REQUIRE(reference.size() == expected.values.size());
-  CHECK(scaled_error(reference, expected) <= accepted<T>(expected));
-  least_loaded const llep{.alpha = 1.0, .min_chunk_rows = 1};
-  for (std::int32_t const ranks : {1, 2, 4, 8}) {
-    for (auto const& how :
-         {emulated::options{scheduling::concurrent}, emulated::options{scheduling::turns, 11}}) {
-      CAPTURE(ranks, how.seed);
-      auto const check = [&]<placement Placement>(auto order, auto const& policy) {
-        using order_type = decltype(order);
-        CHECK(outputs<Placement, order_type>(in, family, ranks, policy, how) == reference);
-      };
-      check.template operator()<placement::segments>(global_order{}, standard_ep{});
-      check.template operator()<placement::packed>(local_first{}, standard_ep{});
-      check.template operator()<placement::segments>(global_order{}, llep);
-      check.template operator()<placement::packed>(global_order{}, llep);
-      check.template operator()<placement::segments>(local_first{}, llep);
-      check.template operator()<placement::packed>(local_first{}, llep);
-    }
-  }
-}
-
-template <class T>
-void check_case(layer_case const& c) {
-  if (c.activation == layer_case::family::gptoss)
-    check_family<T>(c, gptoss_expert<T>{c.hidden, c.inner, c.alpha, c.limit});
-  else
-    check_family<T>(c, swiglu_expert<T>{c.hidden, c.inner});
-}
 
 TEST_CASE("golden: every layer is within tolerance and bit-identical however it is run",
           "[golden]") {
-  auto const files = case_files();
-  REQUIRE(files.size() == 25);
-  for (auto const& file : files) {
-    CAPTURE(file);
-    auto const c = tool::read_layer_case(file);
-    check_case<float>(c);
-    check_case<double>(c);
-  }
+  llep::testing::check_golden_layers<loops>();
 }
 
 }  // namespace

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <llep/backends/emulated/run.hpp>
+#include <llep/llep.hpp>
+
+#include "tool/layer_case.hpp"
+
+namespace llep::testing {
+
+// Golden layers, forward, through everything that may not change a bit of them. `Kernels` says by
+// which kernel: Kernels::kernel<Family>.
+
+inline std::vector<std::string> golden_layer_files() {
+  std::vector<std::string> files;
+  for (auto const& entry : std::filesystem::directory_iterator(LLEP_TEST_DATA_DIR "/moe_layer"))
+    if (entry.path().extension() == ".json") files.push_back(entry.path().string());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// The inputs of a case as T, with what every rank looks at.
+template <class T>
+struct golden_inputs {
+  tool::layer_case const& data;
+  std::vector<T> hidden, gates;
+  std::vector<std::int32_t> ids;
+  std::vector<std::vector<T>> weights;  // by block
+
+  explicit golden_inputs(tool::layer_case const& c)
+      : data(c),
+        hidden(c.values<T>("hidden")),
+        gates(c.values<T>("weights")),
+        ids(c.values<std::int32_t>("indices")) {
+    for (auto const& name : c.weight_names()) weights.push_back(c.values<T>(name));
+  }
+
+  /// The blocks of a rank's own experts; null for all others.
+  template <class Family>
+  [[nodiscard]] std::vector<std::array<T const*, Family::blocks>> native(
+      Family const& family, rank_id r, std::vector<rank_id> const& owner) const {
+    auto const each = family.block_elements();
+    std::vector<std::array<T const*, Family::blocks>> list(owner.size());
+    for (std::size_t e = 0; e < owner.size(); ++e)
+      for (std::size_t b = 0; b < Family::blocks && owner[e] == r; ++b)
+        list[e][b] = weights[b].data() + static_cast<std::int64_t>(e) * each[b];
+    return list;
+  }
+};
+
+template <class Kernels, emulated::placement Placement, class Order, class Policy, class T,
+          class Family>
+std::vector<T> golden_outputs(golden_inputs<T> const& in, Family const& family, std::int32_t ranks,
+                              Policy const& policy, emulated::options const& how) {
+  using kernel_type = typename Kernels::template kernel<Family>;
+  auto const& c = in.data;
+  auto const split = c.tokens_per_rank(ranks);
+  auto const owner = contiguous_owners(c.experts, ranks);
+  std::vector<T> out(in.hidden.size(), std::nan(""));
+  emulated::run<Placement>(
+      ranks,
+      [&](auto& group) {
+        using group_type = std::remove_reference_t<decltype(group)>;
+        auto const r = group.rank();
+        host_device::queue q;
+        kernel_type kernel(family, in.native(family, r, owner));
+        dispatcher<Policy, group_type, kernel_type, Order> moe(q, group, owner, policy);
+        std::int64_t first = 0;
+        for (rank_id p = 0; p < r; ++p) first += split[static_cast<std::size_t>(p)];
+        auto const n = split[static_cast<std::size_t>(r)];
+        moe.forward(q, kernel,
+                    matrix_ref<T const>(in.hidden.data() + first * c.hidden, n, c.hidden),
+                    matrix_ref(in.ids.data() + first * c.choices, n, c.choices),
+                    matrix_ref(in.gates.data() + first * c.choices, n, c.choices),
+                    matrix_ref<T>(out.data() + first * c.hidden, n, c.hidden));
+      },
+      how);
+  return out;
+}
+
+/// FORMAT: largest difference over largest expected magnitude.
+template <class T>
+double golden_error(std::vector<T> const& got, tool::case_array const& expected) {
+  double difference = 0;
+  double largest = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    auto const gap = std::abs(static_cast<double>(got[i]) - expected.values[i]);
+    difference = std::isnan(gap) ? 1e300 : std::max(difference, gap);
+    largest = std::max(largest, std::abs(expected.values[i]));
+  }
+  return largest > 0 ? difference / largest : difference;
+}
+
+template <class T>
+double golden_tolerance(tool::case_array const& expected) {
+  if constexpr (std::is_same_v<T, float>)
+    return 5e-6;
+  else
+    return expected.type == tool::element::f64 ? 1e-12 : 2e-7;
+}
+
+template <class Kernels, class T, class Family>
+void check_golden_family(tool::layer_case const& c, Family const& family) {
+  using emulated::placement;
+  using emulated::scheduling;
+  golden_inputs<T> const in(c);
+  auto const reference =
+      golden_outputs<Kernels, placement::segments, global_order>(in, family, 1, standard_ep{}, {});
+  auto const& expected = c.array("out");
+  REQUIRE(reference.size() == expected.values.size());
+  CHECK(golden_error(reference, expected) <= golden_tolerance<T>(expected));
+  least_loaded const llep{.alpha = 1.0, .min_chunk_rows = 1};
+  for (std::int32_t const ranks : {1, 2, 4, 8}) {
+    for (auto const& how :
+         {emulated::options{scheduling::concurrent}, emulated::options{scheduling::turns, 11}}) {
+      CAPTURE(ranks, how.seed);
+      auto const check = [&]<placement Placement>(auto order, auto const& policy) {
+        using order_type = decltype(order);
+        CHECK(golden_outputs<Kernels, Placement, order_type>(in, family, ranks, policy, how) ==
+              reference);
+      };
+      check.template operator()<placement::segments>(global_order{}, standard_ep{});
+      check.template operator()<placement::packed>(local_first{}, standard_ep{});
+      check.template operator()<placement::segments>(global_order{}, llep);
+      check.template operator()<placement::packed>(global_order{}, llep);
+      check.template operator()<placement::segments>(local_first{}, llep);
+      check.template operator()<placement::packed>(local_first{}, llep);
+    }
+  }
+}
+
+template <class Kernels, class T>
+void check_golden_case(tool::layer_case const& c) {
+  if (c.activation == tool::layer_case::family::gptoss)
+    check_golden_family<Kernels, T>(c, gptoss_expert<T>{c.hidden, c.inner, c.alpha, c.limit});
+  else
+    check_golden_family<Kernels, T>(c, swiglu_expert<T>{c.hidden, c.inner});
+}
+
+/// All cases in float and double: within tolerance, and bit-identical for all P, EP and LLEP, row
+/// orders, placements and schedulings.
+template <class Kernels>
+void check_golden_layers() {
+  auto const files = golden_layer_files();
+  REQUIRE(files.size() == 25);
+  for (auto const& file : files) {
+    CAPTURE(file);
+    auto const c = tool::read_layer_case(file);
+    check_golden_case<Kernels, float>(c);
+    check_golden_case<Kernels, double>(c);
+  }
+}
+
+}  // namespace llep::testing
