@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What tests and tool need beyond the standard library; the library itself needs none of it.
+# What tests and tool need beyond the standard library; the core itself needs none of it.
 include_guard(GLOBAL)
 include(FetchContent)
 
@@ -25,9 +25,17 @@ set(llep_nlohmann_json_debian bookworm:nlohmann-json3-dev)
 set(llep_nlohmann_json_url https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz)
 set(llep_nlohmann_json_sha256 d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)
 
+set(llep_Eigen3_version 3.4)
+set(llep_Eigen3_debian bookworm:libeigen3-dev)
+set(llep_Eigen3_url https://gitlab.com/libeigen/eigen/-/archive/3.4.0/eigen-3.4.0.tar.bz2)
+set(llep_Eigen3_sha256 b4c198460eba6f28d34894e3a5710998818515104d6e74e5cc331ce31e46e626)
+# Its own CMakeLists.txt would add its tests, and a Fortran compiler's; the headers will do.
+set(llep_Eigen3_headers_target Eigen3::Eigen)
+
 # llep_dependencies(<name>...): each from the first of three places that has it: installed;
 # Debian's archive, unpacked without root; the project's release archive.
 function(llep_dependencies)
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON) # as llep_backend, which may find a package again
   foreach(name IN LISTS ARGN)
     find_package(${name} ${llep_${name}_version} QUIET)
     if(NOT ${name}_FOUND)
@@ -93,8 +101,17 @@ function(llep_fetch_release name)
     endif()
     file(RENAME "${part}" "${archive}")
   endif()
-  FetchContent_Declare(${name} SYSTEM URL "${archive}" URL_HASH SHA256=${llep_${name}_sha256})
+  set(how "")
+  if(llep_${name}_headers_target)
+    set(how SOURCE_SUBDIR headers-only OVERRIDE_FIND_PACKAGE) # no such folder: nothing is added
+  endif()
+  FetchContent_Declare(${name} SYSTEM
+    URL "${archive}" URL_HASH SHA256=${llep_${name}_sha256} ${how})
   FetchContent_MakeAvailable(${name})
   FetchContent_GetProperties(${name} SOURCE_DIR source)
+  if(llep_${name}_headers_target)
+    add_library(${llep_${name}_headers_target} INTERFACE IMPORTED GLOBAL)
+    target_include_directories(${llep_${name}_headers_target} INTERFACE "${source}")
+  endif()
   set(CMAKE_MODULE_PATH "${CMAKE_MODULE_PATH};${source}/extras" PARENT_SCOPE)
 endfunction()

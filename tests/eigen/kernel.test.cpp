@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <llep/backends/eigen/kernel.hpp>  // first: proves it needs no help
+
+#include <catch2/catch_template_test_macros.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include <llep/kernel/loops.hpp>
+
+#include "support/sample_problem.hpp"
+
+namespace {
+
+using namespace llep;
+using testing::seeded;
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+template <class Family>
+Family family_of(std::int64_t hidden, std::int64_t inner) {
+  if constexpr (Family::blocks == 1)
+    return {hidden};
+  else if constexpr (Family::blocks == 3)
+    return {hidden, inner};
+  else
+    return {hidden, inner, 1.702, 0.75};  // a limit that values do reach
+}
+
+/// Experts of one family, groups of rows for them with gaps between, and the rows.
+template <class Family>
+struct layer {
+  using T = typename Family::element;
+  static constexpr std::size_t blocks = Family::blocks;
+
+  Family family;
+  std::vector<std::array<std::vector<T>, blocks>> weights;
+  std::vector<row_group<blocks>> groups;
+  std::vector<row_count> rows_by_group;
+  std::vector<T> x;
+
+  layer(seeded& random, std::int64_t hidden, std::int64_t inner, std::vector<row_count> rows)
+      : family(family_of<Family>(hidden, inner)), weights(rows.size()), rows_by_group(rows) {
+    auto const numbers = [&](std::int64_t n, double scale) {
+      std::vector<T> list(at(n));
+      for (T& value : list) value = static_cast<T>(scale * (2 * random.real() - 1));
+      return list;
+    };
+    double const scale = 2 / std::sqrt(static_cast<double>(std::max(hidden, inner)));
+    row_count next = 0;
+    for (std::size_t e = 0; e < rows.size(); ++e) {
+      next += random.between(0, 2);  // rows of no group
+      row_group<blocks> group{static_cast<expert_id>(e), next, rows[e], {}};
+      for (std::size_t b = 0; b < blocks; ++b) {
+        weights[e][b] = numbers(family.block_elements()[b], scale);
+        group.weights[b] = weights[e][b].data();
+      }
+      groups.push_back(group);
+      next += rows[e];
+    }
+    x = numbers((next + 1) * hidden, 1);
+  }
+};
+
+constexpr std::size_t guard = 64;  // elements behind the work that nobody may touch
+
+/// y as `kernel` computes it; y and the work hold NaNs before.
+template <class Kernel, class Family>
+std::vector<typename Family::element> computed(layer<Family> const& l,
+                                               std::span<row_group<Family::blocks> const> groups) {
+  using T = typename Family::element;
+  Kernel kernel(l.family, {});
+  host_device::queue q;
+  std::vector<T> y(l.x.size(), std::numeric_limits<T>::quiet_NaN());
+  auto const bytes = at(kernel.work_bytes(l.rows_by_group));
+  std::vector<T> work((bytes + sizeof(T) - 1) / sizeof(T) + guard);
+  std::memset(work.data(), 0xFF, work.size() * sizeof(T));
+  kernel.forward(q, groups, l.x.data(), y.data(), work.data());
+  auto const* const raw = reinterpret_cast<unsigned char const*>(work.data());
+  CHECK(std::all_of(raw + bytes, raw + work.size() * sizeof(T),
+                    [](unsigned char c) { return c == 0xFF; }));
+  return y;
+}
+
+template <class Family>
+auto on_eigen(layer<Family> const& l) {
+  return computed<eigen::kernel<Family>, Family>(l, l.groups);
+}
+
+/// The same rows computed, close to the loops kernel's; all others still the NaN they were.
+template <class Family>
+void check_against_loops(layer<Family> const& l) {
+  using T = typename Family::element;
+  auto const got = on_eigen(l);
+  auto const expected = computed<loops_kernel<Family>, Family>(l, l.groups);
+  double const epsilon = std::numeric_limits<T>::epsilon();
+  double const accepted = epsilon * (16 + 2 * std::sqrt(static_cast<double>(l.family.hidden)));
+  double worst = 0;
+  double largest = 1;
+  std::int64_t strays = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (std::isnan(got[i]) != std::isnan(expected[i])) ++strays;
+    if (std::isnan(got[i]) || std::isnan(expected[i])) continue;
+    worst = std::max(worst, static_cast<double>(std::abs(got[i] - expected[i])));
+    largest = std::max(largest, static_cast<double>(std::abs(expected[i])));
+  }
+  CHECK(strays == 0);
+  CHECK(worst <= accepted * largest);
+}
+
+/// Every row alone gives the bits that it has among all others.
+template <class Family>
+void check_rows_alone(layer<Family> const& l, row_count step) {
+  auto const together = on_eigen(l);
+  auto const row_bytes = at(l.family.hidden) * sizeof(together[0]);
+  for (auto const& g : l.groups)
+    for (row_count row = g.first; row < g.first + g.rows; row += step) {
+      CAPTURE(g.expert, row);
+      auto alone = g;
+      alone.first = row;
+      alone.rows = 1;
+      auto const y = computed<eigen::kernel<Family>, Family>(l, std::span(&alone, 1));
+      auto const first = at(row * l.family.hidden);
+      REQUIRE(std::memcmp(&y[first], &together[first], row_bytes) == 0);
+    }
+}
+
+using families = std::tuple<linear_expert<float>, linear_expert<double>, swiglu_expert<float>,
+                            swiglu_expert<double>, gptoss_expert<float>, gptoss_expert<double>>;
+
+TEMPLATE_LIST_TEST_CASE("eigen: rows become what the loops kernel says, all others stay", "[eigen]",
+                        families) {
+  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+    CAPTURE(seed);
+    seeded random(seed);
+    std::vector<row_count> rows(at(random.one_of<std::int64_t>({1, 2, 3, 40})));
+    for (row_count& n : rows) n = random.one_of<row_count>({1, 2, 3, 4, 5, 7, 8, 12, 33});
+    layer<TestType> const l(random, random.between(1, 70), random.between(1, 70), rows);
+    check_against_loops(l);
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("eigen: a row's result doesn't hang on its neighbours, bit by bit",
+                        "[eigen]", families) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    CAPTURE(seed);
+    seeded random(seed);
+    std::vector<row_count> const rows{random.between(1, 30), random.between(1, 5)};
+    layer<TestType> const l(random, random.between(1, 130), random.between(1, 130), rows);
+    check_rows_alone(l, 1);
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("eigen: neither cutting into tiles nor into chunks and blocks shows",
+                        "[eigen]", families) {
+  using T = typename TestType::element;
+  constexpr auto depth = eigen::block_sizes<T>::depth;
+  constexpr auto chunk = eigen::chunk_columns<T>;
+  seeded random(3);
+  layer<TestType> const many_rows(random, 5, 3,
+                                  {eigen::most_tile_rows + 1, 1, 3 * eigen::most_tile_rows - 2});
+  check_against_loops(many_rows);
+  check_rows_alone(many_rows, 37);
+  layer<TestType> const wide(random, 9, chunk + 7, {5, 4});
+  check_against_loops(wide);
+  check_rows_alone(wide, 1);
+  layer<TestType> const deep(random, eigen::block_sizes<T>::columns + depth + 3, 11, {6});
+  check_against_loops(deep);
+  check_rows_alone(deep, 5);
+}
+
+TEMPLATE_LIST_TEST_CASE("eigen: a NaN in a row makes that row NaN, and no other", "[eigen]",
+                        families) {
+  seeded random(7);
+  layer<TestType> l(random, 21, 18, {6, 9});
+  auto const before = on_eigen(l);
+  auto const& g = l.groups.back();
+  row_count const sick = g.first + 4;
+  l.x[at(sick * 21 + 2)] = std::numeric_limits<typename TestType::element>::quiet_NaN();
+  auto const after = on_eigen(l);
+  for (std::int64_t i = 0; i < std::ssize(after); ++i) {
+    CAPTURE(i);
+    if (i / 21 == sick)
+      CHECK(std::isnan(after[at(i)]));
+    else
+      CHECK(std::memcmp(&after[at(i)], &before[at(i)], sizeof before[0]) == 0);
+  }
+}
+
+TEST_CASE("eigen: gpt-oss's clamps let a NaN of either side through", "[eigen]") {
+  seeded random(1);
+  for (std::int64_t const sick : {0, 1, 66, 67, 130, 131}) {  // gates and ups
+    layer<gptoss_expert<float>> l(random, 3, 70, {5});
+    l.weights[0][1][at(sick)] = std::numeric_limits<float>::quiet_NaN();
+    auto const y = on_eigen(l);
+    for (row_count r = l.groups[0].first; r < l.groups[0].first + 5; ++r)
+      CHECK(std::isnan(y[at(3 * r)]));
+  }
+}
+
+TEST_CASE("eigen: large inner activations saturate as in the loops kernel", "[eigen]") {
+  seeded random(2);
+  layer<swiglu_expert<float>> l(random, 6, 40, {7});
+  for (std::size_t b = 0; b < 2; ++b)
+    for (float& w : l.weights[0][b]) w *= 1000.0F;  // exp over- and underflows
+  check_against_loops(l);
+}
+
+TEST_CASE("eigen: work that isn't aligned will do", "[eigen]") {
+  seeded random(4);
+  layer<gptoss_expert<double>> const l(random, 17, 9, {6, 3});
+  eigen::kernel<gptoss_expert<double>> kernel(l.family, {});
+  auto const expected = on_eigen(l);
+  auto const bytes = at(kernel.work_bytes(l.rows_by_group));
+  std::vector<std::byte> work(bytes + 64);
+  for (std::size_t offset = 0; offset < 64; offset += 8) {
+    std::vector<double> y(l.x.size());
+    host_device::queue q;
+    kernel.forward(q, l.groups, l.x.data(), y.data(), work.data() + offset);
+    auto const first = at(l.groups[0].first * 17);
+    CHECK(std::equal(y.begin() + l.groups[0].first * 17, y.begin() + (l.groups[0].first + 6) * 17,
+                     expected.begin() + std::ptrdiff_t(first)));
+  }
+}
+
+// ---- what the dispatcher asks ---------------------------------------------------------------
+
+TEMPLATE_LIST_TEST_CASE("eigen: blocks, sizes and native places are the loops kernel's", "[eigen]",
+                        families) {
+  using T = typename TestType::element;
+  T const some = 1;
+  std::array<T const*, TestType::blocks> blocks{};
+  blocks.fill(&some);
+  auto const family = family_of<TestType>(5, 3);
+  eigen::kernel<TestType> const fast(family, {blocks, {}});
+  loops_kernel<TestType> const loops(family, {blocks, {}});
+  CHECK(fast.hidden() == loops.hidden());
+  for (std::size_t b = 0; b < TestType::blocks; ++b)
+    CHECK(fast.block_bytes(b) == loops.block_bytes(b));
+  for (expert_id const e : {0, 1, 2}) CHECK(fast.native(e) == loops.native(e));
+  CHECK(fast.digest() != loops.digest());
+  CHECK(fast.digest() != eigen::kernel<TestType>(family_of<TestType>(6, 3), {}).digest());
+}
+
+TEMPLATE_LIST_TEST_CASE("eigen: a subset of groups never needs more work than all", "[eigen]",
+                        families) {
+  eigen::kernel<TestType> const kernel(family_of<TestType>(33, 21), {});
+  seeded random(5);
+  for (int i = 0; i < 200; ++i) {
+    std::vector<row_count> rows(at(random.between(1, 9)));
+    for (row_count& n : rows) n = random.between(1, 1200);
+    auto const all = kernel.work_bytes(rows);
+    for (std::size_t n = 0; n <= rows.size(); ++n)
+      CHECK(kernel.work_bytes(std::span(rows).first(n)) <= all);
+    CHECK(kernel.work_bytes(rows) == all);
+  }
+}
+
+TEST_CASE("eigen: work is bounded however many rows and inner columns there are", "[eigen]") {
+  eigen::kernel<swiglu_expert<float>> const some({64, 1 << 14}, {});
+  eigen::kernel<swiglu_expert<float>> const more({64, 1 << 20}, {});
+  std::vector<row_count> const rows{eigen::most_tile_rows};
+  std::vector<row_count> const many{1000 * eigen::most_tile_rows};
+  CHECK(some.work_bytes(rows) == some.work_bytes(many));
+  CHECK(some.work_bytes(rows) == more.work_bytes(rows));
+}
+
+TEST_CASE("eigen: sizes below 1 are refused as by the loops kernel", "[eigen]") {
+  CHECK_THROWS_AS(eigen::kernel<linear_expert<float>>({0}, {}), error);
+  CHECK_THROWS_AS(eigen::kernel<swiglu_expert<double>>({3, -1}, {}), error);
+  CHECK_THROWS_AS((eigen::kernel<gptoss_expert<float>>({3, 3, 1.7, 0}, {})), error);
+}
+
+}  // namespace
