@@ -132,7 +132,7 @@ TEST_CASE("bad usage: a value out of range is refused in words", "[tool]") {
       {"--row-order", {"globally"}},
       {"--dtype", {"f16"}},
       {"--backend", {"mpi", "cuda", "gpu"}},
-      {"--kernel", {"eigen", ""}},
+      {"--kernel", {"cublas", ""}},
       {"--scheduler", {"turn"}},
       {"--seed", {"-1", "x"}},
       {"--repeat", {"0", "-3", "1e3"}}};
