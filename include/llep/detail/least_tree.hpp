@@ -19,43 +19,49 @@ class least_tree {
 
   void start(std::span<std::int64_t const> keys) {
     leaves_ = std::bit_ceil(keys.size());
-    keys_.assign(leaves_, never);
-    for (std::size_t i = 0; i < keys.size(); ++i) keys_[i] = keys[i];
-    winner_.resize(leaves_);
-    for (std::size_t node = leaves_; node-- > 1;) winner_[node] = better(2 * node);
+    nodes_.resize(2 * leaves_);
+    for (std::size_t i = 0; i < leaves_; ++i)
+      nodes_[leaves_ + i] = {i < keys.size() ? keys[i] : never, static_cast<std::int32_t>(i)};
+    for (std::size_t at = leaves_; at-- > 1;) nodes_[at] = better(2 * at);
   }
 
-  /// A key of `never` takes part only when all have it.
+  /// A key of `never` takes part only when all have it. Keys are at least 0.
   void set(std::int32_t i, std::int64_t key) {
-    auto const leaf = static_cast<std::size_t>(i);
-    keys_[leaf] = key;
-    for (std::size_t node = (leaf + leaves_) / 2; node >= 1; node /= 2)
-      winner_[node] = better(2 * node);
+    node winner{key, i};
+    std::size_t at = leaves_ + static_cast<std::size_t>(i);
+    nodes_[at] = winner;
+    // Masks, as a branch on keys that are as good as random would cost more than all the rest, and
+    // compilers turn ?: into one.
+    for (; at > 1; at /= 2) {
+      node const sibling = nodes_[at ^ 1U];
+      auto const wins_ties = static_cast<std::int64_t>(at & 1U);  // it stands on the left
+      auto const beaten = -static_cast<std::int64_t>(sibling.key - wins_ties < winner.key);
+      winner.key ^= (winner.key ^ sibling.key) & beaten;
+      winner.index ^= (winner.index ^ sibling.index) & static_cast<std::int32_t>(beaten);
+      nodes_[at / 2] = winner;
+    }
   }
 
   [[nodiscard]] std::int64_t key(std::int32_t i) const {
-    return keys_[static_cast<std::size_t>(i)];
+    return nodes_[leaves_ + static_cast<std::size_t>(i)].key;
   }
 
   /// Where the least key is; of equal ones the lowest position.
-  [[nodiscard]] std::int32_t least() const {
-    return leaves_ == 1 ? 0 : static_cast<std::int32_t>(winner_[1]);
-  }
+  [[nodiscard]] std::int32_t least() const { return nodes_[1].index; }
 
  private:
-  [[nodiscard]] std::size_t occupant(std::size_t node) const {
-    return node >= leaves_ ? node - leaves_ : winner_[node];
-  }
+  struct node {
+    std::int64_t key = never;
+    std::int32_t index = 0;
+  };
+
   // The winner among node `left` and its right neighbour.
-  [[nodiscard]] std::size_t better(std::size_t left) const {
-    std::size_t const a = occupant(left);
-    std::size_t const b = occupant(left + 1);
-    return keys_[b] < keys_[a] ? b : a;
+  [[nodiscard]] node better(std::size_t left) const {
+    return nodes_[left + 1].key < nodes_[left].key ? nodes_[left + 1] : nodes_[left];
   }
 
   std::size_t leaves_ = 0;
-  std::vector<std::int64_t> keys_;
-  std::vector<std::size_t> winner_;
+  std::vector<node> nodes_;  // the root at 1, the children of n at 2n and 2n + 1
 };
 
 }  // namespace llep::detail

@@ -5,11 +5,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include <llep/concepts/planner.hpp>
 #include <llep/detail/least_tree.hpp>
+#include <llep/detail/radix_sort.hpp>
 #include <llep/digest.hpp>
 #include <llep/planner/capacity.hpp>
 
@@ -32,9 +32,10 @@ struct least_loaded {
   bool keep_small_excess_home = false;
 
   struct memory {
-    std::vector<expert_id> order{};  // experts with rows, by falling load
-    std::vector<row_count> load{};   // by rank: assigned plus native rows not yet visited
-    std::vector<rank_id> tried{};    // ranks taken out of a pass of the reference rules
+    std::vector<detail::radix_sort::entry> order{};  // experts with rows, by falling load
+    detail::radix_sort sort{};
+    std::vector<row_count> load{};  // by rank: assigned plus native rows not yet visited
+    std::vector<rank_id> tried{};   // ranks taken out of a pass of the reference rules
     detail::least_tree least{};
   };
 
@@ -43,7 +44,8 @@ struct least_loaded {
     row_count const total = start(in, m);
     row_count const limit = capacity(rules, alpha, total, in.ranks);
     m.least.start(m.load);
-    for (expert_id const e : m.order) {
+    for (auto const& visited : m.order) {
+      expert_id const e = visited.value;
       auto const at = static_cast<std::size_t>(e);
       rank_id const owner = in.owner[at];
       row_count const rows = in.load[at];
@@ -52,8 +54,8 @@ struct least_loaded {
       row_count const home = rows_at_home(rows, limit - others, in.ranks);
       if (home > 0) out.give(in, e, owner, home);
       if (home == rows) continue;
-      spill(in, m, out, {e, rows - home, limit, home == 0});
       m.least.set(owner, others + home);
+      spill(in, m, out, {e, rows - home, limit, home == 0});
     }
   }
 
@@ -83,17 +85,19 @@ struct least_loaded {
   static row_count start(problem const& in, memory& m) {
     m.order.clear();
     m.load.assign(static_cast<std::size_t>(in.ranks), 0);
+    row_count const most = in.load.empty() ? 0 : *std::max_element(in.load.begin(), in.load.end());
+    row_count total = 0;
+    std::uint64_t key_bits = 0;
     for (std::size_t e = 0; e < in.load.size(); ++e) {
       if (in.load[e] == 0) continue;
-      m.order.push_back(static_cast<expert_id>(e));
+      auto const below_most = static_cast<std::uint64_t>(most - in.load[e]);  // rises
+      m.order.push_back({below_most, static_cast<expert_id>(e)});
       m.load[static_cast<std::size_t>(in.owner[e])] += in.load[e];
+      total += in.load[e];
+      key_bits |= below_most;
     }
-    std::sort(m.order.begin(), m.order.end(), [&in](expert_id a, expert_id b) {
-      row_count const of_a = in.load[static_cast<std::size_t>(a)];
-      row_count const of_b = in.load[static_cast<std::size_t>(b)];
-      return of_a != of_b ? of_a > of_b : a < b;
-    });
-    return std::accumulate(m.load.begin(), m.load.end(), row_count{0});
+    m.sort(m.order, key_bits);
+    return total;
   }
 
   [[nodiscard]] row_count rows_at_home(row_count rows, row_count room, std::int32_t ranks) const {
@@ -108,16 +112,15 @@ struct least_loaded {
   // enough.
   void spill(problem const& in, memory& m, llep::plan& out, excess left) const {
     rank_id const owner = in.owner[static_cast<std::size_t>(left.expert)];
-    m.least.set(owner, detail::least_tree::never);  // the caller puts it back
     // The public code sorts the ranks once when the owner keeps nothing: a rank is then tried once,
     // and what nobody takes goes to the rank that came first.
     bool const one_pass = rules == lla_rules::reference && left.all_of_it;
-    rank_id const head = m.least.least();
+    rank_id const head = least_of_others(m, owner);
     m.tried.clear();
     while (left.rows > 0) {
-      rank_id rank = m.least.least();
+      rank_id rank = least_of_others(m, owner);
       row_count const room = left.limit - m.least.key(rank);
-      row_count chunk = std::min(left.rows, room);
+      row_count chunk = (std::min)(left.rows, room);
       bool const worth = chunk > 0 && (chunk >= min_chunk_rows.value() || chunk == left.rows);
       if (!worth) {
         chunk = left.rows;
@@ -128,6 +131,17 @@ struct least_loaded {
       hand_over(m, rank, chunk, one_pass);
     }
     for (rank_id const rank : m.tried) m.least.set(rank, m.load[static_cast<std::size_t>(rank)]);
+  }
+
+  // The least loaded rank besides the owner, which is seldom the least loaded one itself.
+  static rank_id least_of_others(memory& m, rank_id owner) {
+    rank_id const least = m.least.least();
+    if (least != owner) return least;
+    row_count const load = m.least.key(owner);
+    m.least.set(owner, detail::least_tree::never);
+    rank_id const next = m.least.least();
+    m.least.set(owner, load);
+    return next;
   }
 
   // Counts the chunk. In one pass the rank steps aside, its load kept in m.load until the pass
