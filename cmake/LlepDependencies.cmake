@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What tests and tool need beyond the standard library; the core itself needs none of it.
+# What tests, tool and benchmarks need beyond the standard library; the core itself needs none of it.
 include_guard(GLOBAL)
 include(FetchContent)
 
@@ -31,6 +31,14 @@ set(llep_Eigen3_url https://gitlab.com/libeigen/eigen/-/archive/3.4.0/eigen-3.4.
 set(llep_Eigen3_sha256 b4c198460eba6f28d34894e3a5710998818515104d6e74e5cc331ce31e46e626)
 # Its own CMakeLists.txt would add its tests, and a Fortran compiler's; the headers will do.
 set(llep_Eigen3_headers_target Eigen3::Eigen)
+
+set(llep_benchmark_version 1.7)
+set(llep_benchmark_debian bookworm:libbenchmark-dev+libbenchmark1debian)
+set(llep_benchmark_url https://github.com/google/benchmark/archive/refs/tags/v1.8.3.tar.gz)
+set(llep_benchmark_sha256 6bc180a57d23d4d9515519f92b0c83d61b05b5bab188961f36ac7b06b0d9e9ce)
+set(BENCHMARK_ENABLE_TESTING OFF CACHE BOOL "Its own tests")
+set(BENCHMARK_ENABLE_INSTALL OFF CACHE BOOL "Install it beside us")
+mark_as_advanced(BENCHMARK_ENABLE_TESTING BENCHMARK_ENABLE_INSTALL)
 
 # llep_dependencies(<name>...): each from the first of three places that has it: installed;
 # Debian's archive, unpacked without root; the project's release archive.

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Unpacks Debian packages under PREFIX/<suite>/<package>/ without root: nothing is installed and
 # no apt source is added. The archive's address is the one this machine's apt uses for its own
-# release. A package's folder appears by one rename, so two runs may share a PREFIX.
-# usage: deps-debian.sh PREFIX suite:package...
+# release. A package's folder appears by one rename, so two runs may share a PREFIX. Packages that
+# look for each other's files share a folder: suite:package+package.
+# usage: deps-debian.sh PREFIX suite:package[+package...]...
 set -euo pipefail
 [ $# -ge 2 ] || { echo "usage: $0 PREFIX suite:package..." >&2; exit 2; }
 mkdir -p "$1"
@@ -38,8 +39,10 @@ apt=(apt-get -qq
 "${apt[@]}" -o APT::Update::Error-Mode=any update
 for wanted in "${missing[@]}"; do
   suite=${wanted%%:*} package=${wanted#*:}
-  (cd "$work/deb" && "${apt[@]}" download "$package/$suite")
-  dpkg-deb -x "$work/deb/$package"_*.deb "$work/$package"
+  for part in ${package//+/ }; do
+    (cd "$work/deb" && "${apt[@]}" download "$part/$suite")
+    dpkg-deb -x "$work/deb/$part"_*.deb "$work/$package"
+  done
   mkdir -p "$prefix/$suite"
   mv -T "$work/$package" "$prefix/$suite/$package" 2>/dev/null ||
     [ -d "$prefix/$suite/$package" ] # another run was first

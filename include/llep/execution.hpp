@@ -205,8 +205,8 @@ class execution {
                workspace_areas const& areas) {
     // one call sees all groups, unless transfers need the host's help in between
     std::size_t const at_once = C::needs_progress ? 1 : std::max<std::size_t>(groups.size(), 1);
-    for (; !groups.empty(); groups = groups.subspan(std::min(at_once, groups.size()))) {
-      kernel.forward(q, groups.first(std::min(at_once, groups.size())),
+    for (; !groups.empty(); groups = groups.subspan((std::min)(at_once, groups.size()))) {
+      kernel.forward(q, groups.first((std::min)(at_once, groups.size())),
                      reinterpret_cast<row_type const*>(areas.rows_in),
                      reinterpret_cast<row_type*>(areas.rows_out), areas.work);
       if constexpr (C::needs_progress) group.progress();

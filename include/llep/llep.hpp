@@ -14,3 +14,4 @@
 #include <llep/planner/standard_ep.hpp>
 #include <llep/row_order/global_order.hpp>
 #include <llep/row_order/local_first.hpp>
+#include <llep/version.hpp>

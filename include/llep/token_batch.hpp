@@ -53,7 +53,7 @@ void check_shapes(announcement& a, token_batch<Row, Id, Gate> const& in, std::in
     a.set_fault(errc::invalid_argument, "kernel: hidden() must be from 1 to 2^53");
   if (tokens < 0) a.set_fault(errc::invalid_argument, "hidden: has a negative number of rows");
   if (choices < 1) a.set_fault(errc::invalid_argument, "ids: needs at least one column");
-  constexpr std::int64_t most_rows = std::numeric_limits<std::int32_t>::max();
+  constexpr std::int64_t most_rows = (std::numeric_limits<std::int32_t>::max)();
   if (choices >= 1 && tokens > most_rows / choices)
     a.set_fault(errc::invalid_argument, "T x K = " + std::to_string(tokens) + " x " +
                                             std::to_string(choices) +

@@ -23,7 +23,7 @@ inline void validate(problem const& in) {
   for (std::size_t e = 0; e < in.load.size(); ++e) {
     expects(in.owner[e] >= 0 && in.owner[e] < in.ranks, "problem: an owner is not a rank");
     expects(in.load[e] >= 0, "problem: a load is negative");
-    expects(in.load[e] <= std::numeric_limits<row_count>::max() - total,
+    expects(in.load[e] <= (std::numeric_limits<row_count>::max)() - total,
             "problem: the total of the loads exceeds 2^63 - 1");
     total += in.load[e];
   }

@@ -9,7 +9,7 @@ cmake_path(ABSOLUTE_PATH ROOT BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 
 # --- the rules ----------------------------------------------------------------------
 # Layers of include/llep, lowest first: a header includes its own layer and those below.
-set(layer_0 shape.hpp error.hpp digest.hpp)
+set(layer_0 shape.hpp error.hpp digest.hpp version.hpp)
 set(layer_1 plan.hpp validate.hpp)
 set(layer_2 concepts/)
 set(layer_3 device/ kernel/ planner/ row_order/ checks/ imbalance/ adaptor/ cost/)

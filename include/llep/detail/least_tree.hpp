@@ -15,7 +15,7 @@ namespace llep::detail {
 /// quadratic.
 class least_tree {
  public:
-  static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::max)();
 
   void start(std::span<std::int64_t const> keys) {
     leaves_ = std::bit_ceil(keys.size());

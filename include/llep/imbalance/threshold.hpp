@@ -22,7 +22,7 @@ class imbalance_threshold {
   imbalance_threshold(double lambda)  // NOLINT(google-explicit-constructor): a checked number
       : milli_((expects(std::isfinite(lambda) && lambda >= 1.0,
                         "imbalance_threshold (lambda) must be finite and at least 1"),
-                static_cast<std::int64_t>(std::llround(std::min(lambda, 1e12) * 1000)))) {}
+                static_cast<std::int64_t>(std::llround((std::min)(lambda, 1e12) * 1000)))) {}
 
   [[nodiscard]] constexpr std::int64_t milli() const { return milli_; }
 

@@ -36,7 +36,7 @@ T sigmoid(T x) {
 }
 
 inline std::int64_t checked_elements(std::int64_t a, std::int64_t b) {
-  expects(a >= 1 && b >= 1 && a <= std::numeric_limits<std::int64_t>::max() / 64 / b,
+  expects(a >= 1 && b >= 1 && a <= (std::numeric_limits<std::int64_t>::max)() / 64 / b,
           "feed-forward: sizes must be at least 1, and a block must fit in memory");
   return a * b;
 }

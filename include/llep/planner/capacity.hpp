@@ -23,7 +23,7 @@ class capacity_factor {
                         "capacity_factor (alpha) must be finite and greater than 0"),
                 alpha)),
         // beyond 10^12 nothing changes: that times the mean is above every total
-        millionths_(static_cast<std::int64_t>(std::llround(std::min(alpha, 1e12) * 1e6))) {}
+        millionths_(static_cast<std::int64_t>(std::llround((std::min)(alpha, 1e12) * 1e6))) {}
 
   [[nodiscard]] constexpr double exact() const { return exact_; }
   [[nodiscard]] constexpr std::int64_t millionths() const { return millionths_; }
@@ -74,11 +74,11 @@ enum class lla_rules : std::int32_t {
       static_cast<detail::u128>(total) * static_cast<detail::u128>(alpha.millionths());
   auto const divisor = static_cast<detail::u128>(ranks) * 1'000'000U;
   auto const clamp = [total](detail::u128 rows) {
-    return static_cast<row_count>(std::min(rows, static_cast<detail::u128>(total)));
+    return static_cast<row_count>((std::min)(rows, static_cast<detail::u128>(total)));
   };
   if (rules == lla_rules::paper) return clamp(product / divisor);
-  return std::max(clamp((product + divisor - 1) / divisor),
-                  total / ranks + static_cast<row_count>(total % ranks != 0));
+  return (std::max)(clamp((product + divisor - 1) / divisor),
+                    total / ranks + static_cast<row_count>(total % ranks != 0));
 }
 
 }  // namespace llep

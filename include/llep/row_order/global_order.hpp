@@ -24,7 +24,7 @@ struct global_order {
     for (row_span const& s : p.spans) {
       if (s.begin == 0) src = 0, taken = 0;
       for (row_count open = s.end - s.begin; open > 0;) {
-        row_count const rows = std::min(open, in.rows_from(src, s.expert) - taken);
+        row_count const rows = (std::min)(open, in.rows_from(src, s.expert) - taken);
         if (rows > 0) out.push_back({s.expert, src, s.rank, taken, rows});
         taken += rows;
         open -= rows;

@@ -50,7 +50,7 @@ struct local_first {
     for (row_span const& s : spans) m.quota[static_cast<std::size_t>(s.rank)] += s.end - s.begin;
     for (row_span const& s : spans) {
       auto const rank = static_cast<std::size_t>(s.rank);
-      row_count const own = std::min(m.quota[rank], in.rows_from(s.rank, s.expert));
+      row_count const own = (std::min)(m.quota[rank], in.rows_from(s.rank, s.expert));
       if (m.kept[rank] > 0 || own == 0) continue;  // a second span of the rank: kept already
       m.kept[rank] = own;
       m.quota[rank] -= own;
@@ -65,7 +65,7 @@ struct local_first {
     for (row_span const& s : spans) {
       auto& open = m.quota[static_cast<std::size_t>(s.rank)];
       while (open > 0) {
-        row_count const rows = std::min(open, in.rows_from(src, s.expert) - taken);
+        row_count const rows = (std::min)(open, in.rows_from(src, s.expert) - taken);
         if (rows > 0) out.push_back({s.expert, src, s.rank, taken, rows});
         taken += rows;
         open -= rows;

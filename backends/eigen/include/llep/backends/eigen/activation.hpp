@@ -35,7 +35,7 @@ void clamped_product(matrix_ref<T> z, T alpha, T limit) {
   for (row_count r = 0; r < z.rows; ++r) {
     T* const row = z.row(r);
     for (std::int64_t i = 0; i < z.cols / 2; i += width) {
-      std::int64_t const n = std::min(width, z.cols / 2 - i);
+      std::int64_t const n = (std::min)(width, z.cols / 2 - i);
       for (std::int64_t j = 0; j < n; ++j) {
         T const g = row[2 * (i + j)];  // not Eigen's min: it may lose a NaN
         gate[j] = limit < g ? limit : g;

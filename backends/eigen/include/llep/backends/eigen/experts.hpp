@@ -47,11 +47,11 @@ std::int64_t inner_columns(linear_expert<T> const&) {
 }
 template <class T>
 std::int64_t inner_columns(swiglu_expert<T> const& f) {
-  return 2 * std::min(f.inner, chunk_columns<T>);
+  return 2 * (std::min)(f.inner, chunk_columns<T>);
 }
 template <class T>
 std::int64_t inner_columns(gptoss_expert<T> const& f) {
-  return 2 * std::min(f.inner, chunk_columns<T>);
+  return 2 * (std::min)(f.inner, chunk_columns<T>);
 }
 
 /// t.y = expert(t.x)
@@ -65,7 +65,7 @@ template <class T>
 void forward(swiglu_expert<T> const& f, std::array<T const*, 3> w, tile<T> const& t) {
   detail::set_rows(t.y, T{0});
   for (std::int64_t i = 0; i < f.inner; i += chunk_columns<T>) {
-    std::int64_t const n = std::min(chunk_columns<T>, f.inner - i);
+    std::int64_t const n = (std::min)(chunk_columns<T>, f.inner - i);
     matrix_ref<T const> const weights(w[0] + i, f.hidden, n, f.inner);
     matrix_ref<T const> const up_weights(w[1] + i, f.hidden, n, f.inner);
     auto const gate = detail::columns(t.inner, 0, n);
@@ -83,7 +83,7 @@ template <class T>
 void forward(gptoss_expert<T> const& f, std::array<T const*, 4> w, tile<T> const& t) {
   detail::set_rows(t.y, w[3]);
   for (std::int64_t i = 0; i < f.inner; i += chunk_columns<T>) {
-    std::int64_t const n = std::min(chunk_columns<T>, f.inner - i);
+    std::int64_t const n = (std::min)(chunk_columns<T>, f.inner - i);
     auto const z = detail::columns(t.inner, 0, 2 * n);
     detail::set_rows(z, w[1] + 2 * i);
     add_product<T>(t.x, {w[0] + 2 * i, f.hidden, 2 * n, 2 * f.inner}, z, t.blocks);

@@ -63,7 +63,7 @@ class kernel {
   [[nodiscard]] byte_count work_bytes(std::span<row_count const> rows_by_group) const {
     byte_count most = 0;
     for (row_count const rows : rows_by_group)
-      if (rows > 0) most = std::max(most, memory(tiling<row_type>(rows), nullptr).bytes());
+      if (rows > 0) most = (std::max)(most, memory(tiling<row_type>(rows), nullptr).bytes());
     return most + alignment;
   }
 
@@ -79,7 +79,7 @@ class kernel {
       auto const scratch = memory(cut, aligned);
       for (row_count done = 0; done < group.rows; done += cut.rows) {
         std::int64_t const at = (group.first + done) * hidden();
-        compute(std::min(cut.rows, group.rows - done), x + at, y + at, weights, scratch);
+        compute((std::min)(cut.rows, group.rows - done), x + at, y + at, weights, scratch);
       }
     }
   }

@@ -45,15 +45,15 @@ template <class T>
 class tile_memory {
  public:
   /// What the memory is aligned to: a cache line, or what Eigen's packets want.
-  static constexpr std::int64_t line_bytes = std::max(64, EIGEN_DEFAULT_ALIGN_BYTES);
+  static constexpr std::int64_t line_bytes = (std::max)(64, EIGEN_DEFAULT_ALIGN_BYTES);
 
   /// @param hidden      H
   /// @param inner_cols  elements of a row of inner activations, may be 0
   /// @param work        null to learn the size
   tile_memory(tiling<T> const& cut, std::int64_t hidden, std::int64_t inner_cols, void* work)
       : at_(static_cast<std::byte*>(work)) {
-    auto const depth = std::min(block_sizes<T>::depth, std::max(hidden, inner_cols));
-    auto const columns = std::min(block_sizes<T>::columns, std::max(hidden, inner_cols));
+    auto const depth = (std::min)(block_sizes<T>::depth, (std::max)(hidden, inner_cols));
+    auto const columns = (std::min)(block_sizes<T>::columns, (std::max)(hidden, inner_cols));
     blocks.of_w = take(depth * columns);
     blocks.of_x = take(depth * cut.rows);
     inner = {nullptr, cut.rows, inner_cols, round_up(inner_cols, line_elements)};
