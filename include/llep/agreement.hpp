@@ -28,6 +28,7 @@ struct announcement {
   std::int64_t experts = 0;
   std::int64_t hidden = 0;
   std::int64_t choices = 0;
+  std::int64_t record = -1;  ///< the forward call that a backward call is of
   std::uint64_t kernel = 0;  ///< digests, from here on
   std::uint64_t planner = 0;
   std::uint64_t row_order = 0;
@@ -35,8 +36,10 @@ struct announcement {
   std::uint64_t owners = 0;
   std::uint64_t memory = 0;
   std::uint64_t plan = 0;
-  std::int64_t capacity = 0;  ///< workspace bytes; may differ
-  char text[128] = {};        ///< of the fault, cut to fit
+  std::uint64_t training = 0;
+  std::int64_t capacity = 0;  ///< workspace bytes; may differ, and so may those for a record
+  std::int64_t kept_capacity = 0;
+  char text[128] = {};  ///< of the fault, cut to fit
 
   void set_fault(errc code, std::string_view what) {
     if (fault != 0) return;  // the first one counts
@@ -63,11 +66,13 @@ struct agreed_digest {
   errc code;
 };
 inline constexpr agreed_number agreed_numbers[] = {
-    {&announcement::operation, "the call (1 construct, 2 forward, 3 confirm)"},
+    {&announcement::operation,
+     "the call (1 construct, 2 forward, 3 confirm, 4 forward for training, 5 backward)"},
     {&announcement::step, "the number of calls before this one"},
     {&announcement::experts, "the number of experts E"},
     {&announcement::hidden, "the hidden size H"},
     {&announcement::choices, "the experts per token K"},
+    {&announcement::record, "the call that the record is of"},
 };
 inline constexpr agreed_digest agreed_digests[] = {
     {&announcement::planner, "the planner or one of its options", errc::disagreement},
@@ -76,6 +81,7 @@ inline constexpr agreed_digest agreed_digests[] = {
     {&announcement::owners, "the owners of the experts", errc::disagreement},
     {&announcement::kernel, "the kernel: family, sizes, parameters or element type",
      errc::disagreement},
+    {&announcement::training, "what a record keeps", errc::disagreement},
     {&announcement::memory, "the planner's memory", errc::plan_inconsistent},
     {&announcement::plan, "the plan", errc::plan_inconsistent},
 };

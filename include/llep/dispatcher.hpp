@@ -2,30 +2,26 @@
 #pragma once
 
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
-#include <llep/agreement.hpp>
 #include <llep/checks/levels.hpp>
 #include <llep/concepts/communicator.hpp>
-#include <llep/concepts/expert_kernel.hpp>
 #include <llep/concepts/planner.hpp>
 #include <llep/concepts/row_order.hpp>
-#include <llep/device/buffer.hpp>
+#include <llep/concepts/training.hpp>
 #include <llep/execution.hpp>
 #include <llep/planner/fallback.hpp>
 #include <llep/planner/least_loaded.hpp>
+#include <llep/planning.hpp>
+#include <llep/record.hpp>
 #include <llep/row_order/global_order.hpp>
-#include <llep/row_order/validate.hpp>
-#include <llep/schedule.hpp>
+#include <llep/step_control.hpp>
 #include <llep/token_batch.hpp>
-#include <llep/validate.hpp>
 #include <llep/workspace.hpp>
 
 namespace llep {
@@ -51,12 +47,7 @@ class dispatcher {
   ///         there are none; disagreement if E, owners or policies differ between ranks.
   dispatcher(queue_type& q, C& group, std::span<rank_id const> owner, P policy = P(), R order = R())
       : dispatcher(group, owner, std::move(policy), std::move(order)) {
-    finish([&] {
-      announcement a = introduce(operation::construct);
-      check_owners(a);
-      agree_.gather(q, *group_, a);
-      return verdict();
-    });
+    finish([&] { return control_.agree(q); });
   }
 
   /// out[t] = sum over k of gates[t][k] x expert ids[t][k] (hidden[t]), for this rank's T tokens.
@@ -79,40 +70,93 @@ class dispatcher {
   {
     token_batch<row_type, std::remove_const_t<Id>, std::remove_const_t<Gate>> const in{hidden, ids,
                                                                                        gates, out};
+    finish([&] {
+      auto const needed = [&](rank_id r) { return training_need{{}, need(r, kernel), {}}; };
+      return step(q, kernel, in, needed, nullptr);
+    });
+  }
+
+  /// What forward leaves for backward.
+  template <class Gate>
+  using record = training_record<device_type, std::remove_const_t<Gate>>;
+
+  /// Likewise, and keeps what `backward` needs, which `how` makes less. `how` is the same on every
+  /// rank. The gates stay as they are until then.
+  template <class Id, class Gate>
+  [[nodiscard]] record<Gate> forward(queue_type& q, K& kernel, matrix_ref<row_type const> hidden,
+                                     matrix_ref<Id> ids, matrix_ref<Gate> gates,
+                                     matrix_ref<row_type> out, training const& how)
+    requires trainable_kernel<K> && indexes_rows<device_type, std::remove_const_t<Id>> &&
+             combines_rows<device_type, row_type, std::remove_const_t<Gate>>
+  {
+    token_batch<row_type, std::remove_const_t<Id>, std::remove_const_t<Gate>> const in{hidden, ids,
+                                                                                       gates, out};
+    std::shared_ptr<detail::kept_step<device_type>> kept;
+    finish([&] {
+      kept = records_->take();
+      kept->how = how;
+      auto const needed = [&](rank_id r) { return need(steps(), r, kernel, how); };
+      return step(q, kernel, in, needed, kept.get());
+    });
+    return detail::record_access::make(std::move(kept), in.gates);
+  }
+
+  /// The backward pass of the step that left `of`, which is empty afterwards:
+  /// grad_hidden [T][H] and grad_gates [T][K] are set, the kernel's gradients of weights added to.
+  /// Collective; records may be used in any order that is the same on every rank.
+  ///
+  /// @param kernel the layer that the step was made with, its weights unchanged
+  /// @param grad_out [T][H], the gradient by `out`; none of the three overlaps another
+  /// @throws llep::error, the same on every rank. invalid_argument and disagreement: nothing was
+  ///         sent, and the record is as it was. Otherwise as forward.
+  /// Lent experts' gradients are added to their owner's after its own, by helper rank.
+  /// Cost: one host synchronisation; a second one when a workspace grows.
+  template <class Gate>
+  void backward(queue_type& q, K& kernel, training_record<device_type, Gate>& of,
+                matrix_ref<row_type const> grad_out, matrix_ref<row_type> grad_hidden,
+                matrix_ref<Gate> grad_gates)
+    requires trainable_kernel<K> && trains_rows<device_type, row_type, Gate, typename K::grad_type>
+  {
+    auto* const step = detail::record_access::step(of);
+    gradient_batch<row_type, Gate> const in{grad_out, detail::record_access::gates(of), grad_hidden,
+                                            grad_gates};
     finish([&]() -> std::optional<error> {
-      group_->device().wait(q, last_step_);  // the call before may have had another queue
-      if (auto refused = agree(q, kernel, in)) return refused;
-      decide();
-      if (auto refused = make_room(q, kernel)) return refused;
-      execution_.run(q, *group_, kernel, in, steps_, plan_,
-                     workspace_areas(workspace_.data(), need(group_->rank(), kernel)));
-      group_->device().record(last_step_, q);
+      group().device().wait(q, last_step_);
+      if (auto refused = control_.agree_back(q, kernel, in, step, records_.get())) return refused;
+      auto const& kept = *step;
+      auto const needed = [&](rank_id r) { return need(kept.steps, r, kernel, kept.how).backward; };
+      auto const room = [&](rank_id r) { return detail::room_need{needed(r).total(), 0}; };
+      if (auto refused = control_.make_room(q, room, nullptr)) return refused;
+      execution_.backward(q, group(), kernel, in, kept.steps, kept.made, kept.how,
+                          workspace_areas(kept.memory.data(), kept.need),
+                          workspace_areas(control_.workspace(), needed(group().rank())));
+      group().device().record(last_step_, q);
       return std::nullopt;
     });
+    of = {};
   }
 
   /// What the last step was planned from, its plan, and what it needed on a rank, any rank. Valid
   /// until the next call; before the first step empty, or errc::invalid_argument.
-  [[nodiscard]] problem last_problem() const {
-    return {group_->size(), owner_, agree_.load(), agree_.counts()};
-  }
-  [[nodiscard]] plan const& last_plan() const { return plan_; }
+  [[nodiscard]] problem last_problem() const { return control_.last_problem(); }
+  [[nodiscard]] plan const& last_plan() const { return control_.planned().made(); }
   [[nodiscard]] workspace_need last_need(rank_id r, K const& kernel) const {
-    expects(has_step_ && r >= 0 && r < group_->size(), "last_need: no such rank, or no step yet");
+    check_last(r);
     return need(r, kernel);
+  }
+  /// What training it with `how` needs.
+  [[nodiscard]] training_need last_need(rank_id r, K const& kernel, training const& how) const
+    requires trainable_kernel<K>
+  {
+    check_last(r);
+    return need(steps(), r, kernel, how);
   }
 
  private:
-  enum class operation : std::int64_t { construct = 1, forward = 2, confirm = 3 };
-
   // Makes what can fail on one rank alone; the public constructor goes on from there.
   dispatcher(C& group, std::span<rank_id const> owner, P policy, R order) try
-      : group_(&group),
-        policy_(std::move(policy)),
-        order_(std::move(order)),
-        owner_(owner.begin(), owner.end()),
-        agree_(group.device(), group.size()),
-        workspace_(group.device()),
+      : control_(group, owner, {std::move(policy), std::move(order)}),
+        records_(std::make_unique<detail::record_pool<device_type>>(group.device())),
         execution_(group.device()),
         last_step_(group.device().make_event()) {
   } catch (...) {
@@ -127,152 +171,59 @@ class dispatcher {
     try {
       agreed = body();
     } catch (...) {
-      agreed = group_->abort(current_error(group_->rank()));
+      agreed = group().abort(current_error(group().rank()));
     }
     if (agreed) throw error(*agreed);
   }
 
-  // agree
-
-  [[nodiscard]] std::optional<error> verdict() {
-    auto refused = announcement::verdict(agree_.all());
-    // a plan that differed is told once
-    if (refused && refused->code() == errc::plan_inconsistent) plan_digest_ = 0;
-    return refused;
-  }
-
-  // What user code throws before anything is sent is a fault to agree on.
-  template <class Body>
-  static void guard(announcement& a, Body body) {
-    try {
-      body();
-    } catch (...) {
-      error const why = current_error(no_rank);
-      a.set_fault(why.code(), why.what());
+  // A forward step; `kept` is what a record keeps of it, or null.
+  template <class Batch, class Need>
+  [[nodiscard]] std::optional<error> step(queue_type& q, K& kernel, Batch const& in, Need needed,
+                                          detail::kept_step<device_type>* kept) {
+    group().device().wait(q, last_step_);  // the call before may have had another queue
+    if (auto refused = control_.agree(q, kernel, in, kept)) return refused;
+    auto const room = [&](rank_id r) {
+      training_need const n = needed(r);
+      return detail::room_need{n.forward.total(), n.kept.total()};
+    };
+    if (auto refused = control_.make_room(q, room, kept)) return refused;
+    training_need const mine = needed(group().rank());
+    workspace_areas areas(control_.workspace(), mine.forward);
+    if (kept != nullptr) {
+      kept->number = control_.call();
+      kept->tokens = in.ids.rows;
+      kept->choices = in.ids.cols;
+      kept->kernel = kernel.digest();
+      kept->made = last_plan();
+      kept->steps = steps();
+      kept->need = mine.kept;
+      areas.join(workspace_areas(kept->memory.data(), mine.kept));
     }
+    execution_.forward(q, group(), kernel, in, steps(), last_plan(), areas);
+    group().device().record(last_step_, q);
+    return std::nullopt;
   }
 
-  announcement introduce(operation call) {
-    announcement a;
-    a.operation = static_cast<std::int64_t>(call);
-    a.step = call == operation::confirm ? calls_ : calls_++;
-    a.experts = std::ssize(owner_);
-    guard(a, [&] {
-      a.planner = policy_.digest();
-      a.row_order = order_.digest();
-      a.memory = policy_.digest(memory_);
-    });
-    a.checks = digest()
-                   .add(Checks::validates_plan)
-                   .add(Checks::compares_plans)
-                   .add(Checks::validates_pieces)
-                   .add(Checks::gathers_digest)
-                   .value();
-    digest owners;
-    for (rank_id const r : owner_) owners.add(r);
-    a.owners = owners.value();
-    a.plan = plan_digest_;
-    a.capacity = workspace_.bytes();
-    return a;
-  }
-
-  void check_owners(announcement& a) const {
-    if (owner_.empty()) a.set_fault(errc::invalid_argument, "owner: needs at least one expert");
-    for (std::size_t e = 0; e < owner_.size(); ++e)
-      if (owner_[e] < 0 || owner_[e] >= group_->size())
-        a.set_fault(errc::invalid_argument, "owner: expert " + std::to_string(e) +
-                                                " belongs to rank " + std::to_string(owner_[e]) +
-                                                " of " + std::to_string(group_->size()));
-  }
-
-  template <class Batch>
-  [[nodiscard]] std::optional<error> agree(queue_type& q, K const& kernel, Batch const& in) {
-    announcement a = introduce(operation::forward);
-    a.hidden = kernel.hidden();
-    a.choices = in.ids.cols;
-    check_shapes(a, in, kernel.hidden());
-    guard(a, [&] {
-      a.kernel = kernel.digest();
-      check_weights(a, kernel);
-    });
-    agree_.gather(q, *group_, a, in.ids, static_cast<std::int32_t>(owner_.size()));
-    return verdict();
-  }
-
-  void check_weights(announcement& a, K const& kernel) const {
-    for (std::size_t b = 0; b < K::blocks; ++b)
-      if (kernel.block_bytes(b) < 1 || kernel.block_bytes(b) > most_bytes)
-        a.set_fault(errc::invalid_argument,
-                    "kernel: block_bytes(" + std::to_string(b) + ") must be from 1 to 2^56");
-    for (std::size_t e = 0; e < owner_.size(); ++e) {
-      if (owner_[e] != group_->rank()) continue;
-      for (void const* const block : kernel.native(static_cast<expert_id>(e)))
-        if (block == nullptr)
-          a.set_fault(errc::invalid_argument, "kernel: owned expert " + std::to_string(e) +
-                                                  " has a block of weights that is null");
-    }
-  }
-
-  // plan
-
-  void decide() {
-    problem const in = last_problem();
-    policy_.plan(in, memory_, plan_);
-    if constexpr (Checks::validates_plan) check_plan_(in, plan_);
-    order_.arrange(in, plan_, order_memory_, pieces_);
-    if constexpr (Checks::validates_pieces) check_pieces_(in, plan_, pieces_);
-    if constexpr (Checks::compares_plans || Checks::gathers_digest) {
-      digest sum;
-      add(sum, plan_);
-      for (piece const& a : pieces_)
-        sum.add(a.expert).add(a.src).add(a.dst).add(a.begin).add(a.rows);
-      plan_digest_ = sum.value();
-    }
-    steps_.build(in, plan_, pieces_, group_->rank());
-    has_step_ = true;
-  }
-
-  // Everybody knows everybody's need and capacity, so all know whether somebody has to grow. Then
-  // all tell whether they could, before anything is posted.
-  [[nodiscard]] std::optional<error> make_room(queue_type& q, K const& kernel) {
-    bool confirm = Checks::gathers_digest;
-    for (rank_id r = 0; r < group_->size(); ++r)
-      confirm |= need(r, kernel).total() > agree_.all()[static_cast<std::size_t>(r)].capacity;
-    if (!confirm) return std::nullopt;
-    byte_count const bytes = need(group_->rank(), kernel).total();
-    announcement a = introduce(operation::confirm);
-    try {
-      workspace_.reserve(bytes);
-    } catch (...) {
-      a.set_fault(errc::device, "a workspace of " + std::to_string(bytes) +
-                                    " bytes: " + current_error(no_rank).what());
-    }
-    agree_.gather(q, *group_, a);
-    return verdict();
-  }
-
+  [[nodiscard]] C& group() const { return control_.group(); }
+  [[nodiscard]] schedule const& steps() const { return control_.planned().steps(); }
   [[nodiscard]] workspace_need need(rank_id r, K const& kernel) const {
-    return need_of(steps_, r, kernel, !C::places_segments);
+    return need_of(steps(), r, kernel, !C::places_segments);
+  }
+  [[nodiscard]] static training_need need(schedule const& of, rank_id r, K const& kernel,
+                                          training const& how)
+    requires trainable_kernel<K>
+  {
+    return need_of(of, r, kernel, !C::places_segments, how);
+  }
+  void check_last(rank_id r) const {
+    expects(control_.planned().decided() && r >= 0 && r < group().size(),
+            "last_need: no such rank, or no step yet");
   }
 
-  C* group_;
-  [[no_unique_address]] P policy_;
-  [[no_unique_address]] R order_;
-  std::vector<rank_id> owner_;
-  typename P::memory memory_{};
-  typename R::memory order_memory_{};
-  plan_validator check_plan_;
-  piece_validator check_pieces_;
-  plan plan_;
-  std::vector<piece> pieces_;
-  schedule steps_;
-  agreement<device_type> agree_;
-  device_buffer<device_type> workspace_;
+  step_control<C, planning<P, R, Checks>> control_;
+  std::unique_ptr<detail::record_pool<device_type>> records_;
   execution<C, K> execution_;
   typename device_type::event last_step_;
-  bool has_step_ = false;
-  std::int64_t calls_ = 0;
-  std::uint64_t plan_digest_ = 0;  // of the last step, unless checks are off
 };
 
 /// A dispatcher over `group` with everything but the kernel's type deduced; arguments and errors as

@@ -12,6 +12,8 @@
 #include <llep/planner/fallback.hpp>
 #include <llep/planner/least_loaded.hpp>
 #include <llep/planner/standard_ep.hpp>
+#include <llep/routing/sigmoid_top_k.hpp>
+#include <llep/routing/softmax_top_k.hpp>
 #include <llep/row_order/global_order.hpp>
 #include <llep/row_order/local_first.hpp>
 #include <llep/version.hpp>

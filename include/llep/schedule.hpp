@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -51,6 +52,11 @@ class schedule {
     return groups(group_rows_, r);
   }
   [[nodiscard]] std::size_t lent(rank_id r) const { return lent_[at(r)]; }
+  /// Moves that leave the rank; and the most that leave one.
+  [[nodiscard]] std::int64_t lending(rank_id r) const { return lending_[at(r)]; }
+  [[nodiscard]] std::int64_t most_lending() const {
+    return *std::max_element(lending_.begin(), lending_.end());
+  }
   [[nodiscard]] row_count rows_held(rank_id r) const { return held_[at(r)]; }
   [[nodiscard]] row_count rows_computed(rank_id r) const { return computed_[at(r)]; }
   [[nodiscard]] row_count rows_staying(rank_id r) const { return staying_[at(r)]; }
@@ -76,6 +82,8 @@ class schedule {
     auto const ranks = at(in.ranks);
     begin_.assign(ranks + 1, 0);
     lent_.assign(ranks, 0);
+    lending_.assign(ranks, 0);
+    for (weight_move const& m : p.moves) ++lending_[at(m.from)];
     computed_.assign(ranks, 0);
     last_.assign(ranks, expert_id{-1});
     first_span_.assign(in.load.size(), p.spans.size());
@@ -192,6 +200,7 @@ class schedule {
   std::vector<expert_id> expert_;                     // by group
   std::vector<row_count> group_rows_;                 // by group
   std::vector<std::size_t> lent_;                     // [P] lent groups
+  std::vector<std::int64_t> lending_;                 // [P] moves that leave
   std::vector<row_count> held_, computed_, staying_;  // [P]
   std::vector<std::int64_t> offsets_;                 // [E + 1]
   std::vector<row_segment> segments_;

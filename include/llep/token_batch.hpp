@@ -20,6 +20,15 @@ struct token_batch {
   matrix_ref<Row> out;
 };
 
+/// A rank's part of a step on its way back: gradients by out, and by hidden and gates.
+template <class Row, class Gate>
+struct gradient_batch {
+  matrix_ref<Row const> grad_out;
+  matrix_ref<Gate const> gates;
+  matrix_ref<Row> grad_hidden;
+  matrix_ref<Gate> grad_gates;
+};
+
 namespace detail {
 
 // What a row may hold, so that its bytes can be counted.
@@ -62,6 +71,15 @@ void check_shapes(announcement& a, token_batch<Row, Id, Gate> const& in, std::in
   detail::check_matrix(a, "ids", in.ids, tokens, choices);
   detail::check_matrix(a, "gates", in.gates, tokens, choices);
   detail::check_matrix(a, "out", in.out, tokens, hidden);
+}
+
+/// Sets a fault unless the gradients have the shapes of the step they are of. O(1).
+template <class Row, class Gate>
+void check_shapes(announcement& a, gradient_batch<Row, Gate> const& in, std::int64_t tokens,
+                  std::int64_t choices, std::int64_t hidden) {
+  detail::check_matrix(a, "grad_out", in.grad_out, tokens, hidden);
+  detail::check_matrix(a, "grad_hidden", in.grad_hidden, tokens, hidden);
+  detail::check_matrix(a, "grad_gates", in.grad_gates, tokens, choices);
 }
 
 }  // namespace llep

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
-#include <llep/concepts/expert_kernel.hpp>
+#include <llep/concepts/training.hpp>
 #include <llep/error.hpp>
 #include <llep/schedule.hpp>
 
@@ -19,11 +21,95 @@ struct workspace_need {
   byte_count staged = 0;    ///< messages of all peers, where segments aren't placed directly
   byte_count lent = 0;      ///< weights of other ranks' experts
   byte_count work = 0;      ///< the kernel's scratch
+  // of training only
+  byte_count saved = 0;      ///< what the kernel saves for backward
+  byte_count gradients = 0;  ///< of lent weights
+  byte_count incoming = 0;   ///< gradients that come home, two experts' at a time
+  byte_count outputs = 0;    ///< of experts, computed again
+  byte_count returned = 0;   ///< outputs sent home again: T x K
 
-  [[nodiscard]] byte_count total() const {
-    return slots + home + rows_in + rows_out + staged + lent + work;
-  }
+  /// Sum of all.
+  [[nodiscard]] byte_count total() const;
 };
+
+/// Where the areas of a step lie; those that aren't needed have no place.
+struct workspace_areas {
+  std::byte* slots = nullptr;
+  std::byte* home = nullptr;
+  std::byte* rows_in = nullptr;
+  std::byte* rows_out = nullptr;
+  std::byte* staged = nullptr;
+  std::byte* lent = nullptr;
+  std::byte* work = nullptr;
+  std::byte* saved = nullptr;
+  std::byte* gradients = nullptr;
+  std::byte* incoming = nullptr;
+  std::byte* outputs = nullptr;
+  std::byte* returned = nullptr;
+
+  workspace_areas() = default;
+  /// One after the other, from `base` on.
+  workspace_areas(std::byte* base, workspace_need const& need);
+
+  [[nodiscard]] std::int32_t* slot_list() const { return reinterpret_cast<std::int32_t*>(slots); }
+  /// Adds the areas of another block of memory.
+  void join(workspace_areas const& other);
+};
+
+namespace detail {
+
+// In the order in which they lie in memory.
+struct workspace_part {
+  byte_count workspace_need::* bytes;
+  std::byte* workspace_areas::* at;
+};
+// clang-format off
+inline constexpr workspace_part workspace_parts[] = {
+    {&workspace_need::slots, &workspace_areas::slots},
+    {&workspace_need::home, &workspace_areas::home},
+    {&workspace_need::rows_in, &workspace_areas::rows_in},
+    {&workspace_need::rows_out, &workspace_areas::rows_out},
+    {&workspace_need::staged, &workspace_areas::staged},
+    {&workspace_need::lent, &workspace_areas::lent},
+    {&workspace_need::work, &workspace_areas::work},
+    {&workspace_need::saved, &workspace_areas::saved},
+    {&workspace_need::gradients, &workspace_areas::gradients},
+    {&workspace_need::incoming, &workspace_areas::incoming},
+    {&workspace_need::outputs, &workspace_areas::outputs},
+    {&workspace_need::returned, &workspace_areas::returned},
+};
+// clang-format on
+
+}  // namespace detail
+
+inline byte_count workspace_need::total() const {
+  byte_count sum = 0;
+  for (auto const& part : detail::workspace_parts) sum += this->*part.bytes;
+  return sum;
+}
+
+inline workspace_areas::workspace_areas(std::byte* base, workspace_need const& need) {
+  for (auto const& part : detail::workspace_parts)
+    if (need.*part.bytes > 0) this->*part.at = std::exchange(base, base + need.*part.bytes);
+}
+
+inline void workspace_areas::join(workspace_areas const& other) {
+  for (auto const& part : detail::workspace_parts)
+    if (other.*part.at != nullptr) this->*part.at = other.*part.at;
+}
+
+/// What a record keeps between forward and backward; what it doesn't is made again.
+struct training {
+  bool recompute = false;       ///< drop what the kernel saves: backward computes it again
+  bool lend_again = false;      ///< drop lent weights: backward lends them again
+  bool resend_outputs = false;  ///< drop the experts' outputs at home: they travel once more
+
+  friend constexpr bool operator==(training const&, training const&) = default;
+};
+
+[[nodiscard]] inline std::uint64_t digest_of(training const& how) {
+  return digest().add(how.recompute).add(how.lend_again).add(how.resend_outputs).value();
+}
 
 /// No single area or block may be larger: sums of a few of them can't overflow then.
 inline constexpr byte_count most_bytes = byte_count{1} << 56;
@@ -67,24 +153,53 @@ template <expert_kernel K>
   return need;
 }
 
-/// The areas of a workspace, one after the other.
-struct workspace_areas {
-  std::int32_t* slots;
-  std::byte* home;
-  std::byte* rows_in;
-  std::byte* rows_out;
-  std::byte* staged;
-  std::byte* lent;
-  std::byte* work;
-
-  workspace_areas(std::byte* base, workspace_need const& need)
-      : slots(reinterpret_cast<std::int32_t*>(base)),
-        home(base + need.slots),
-        rows_in(home + need.home),
-        rows_out(rows_in + need.rows_in),
-        staged(rows_out + need.rows_out),
-        lent(staged + need.staged),
-        work(lent + need.lent) {}
+/// What one training step needs of a rank.
+struct training_need {
+  workspace_need kept;      ///< by the record, from forward to backward
+  workspace_need forward;   ///< of the workspace, besides
+  workspace_need backward;  ///< of the workspace
 };
+
+/// Bytes of the gradient of an expert's weights, each block aligned to 256 bytes.
+template <trainable_kernel K>
+[[nodiscard]] byte_count expert_gradient_bytes(K const& kernel) {
+  byte_count bytes = 0;
+  for (std::size_t b = 0; b < K::blocks; ++b)
+    bytes += detail::area(kernel.grad_elements(b), sizeof(typename K::grad_type));
+  return bytes;
+}
+
+/// As need_of, for training.
+template <trainable_kernel K>
+[[nodiscard]] training_need need_of(schedule const& steps, rank_id r, K const& kernel, bool staged,
+                                    training const& how) {
+  training_need need;
+  need.forward = need_of(steps, r, kernel, staged);
+  auto const keep = [&](byte_count workspace_need::* part) {
+    need.kept.*part = std::exchange(need.forward.*part, 0);
+  };
+  keep(&workspace_need::slots);
+  keep(&workspace_need::rows_in);
+  if (!how.resend_outputs) keep(&workspace_need::home);
+  if (how.resend_outputs && !how.recompute) keep(&workspace_need::rows_out);
+  if (!how.lend_again) keep(&workspace_need::lent);
+  if (!how.recompute)
+    need.kept.saved = detail::area(steps.rows_computed(r), kernel.saved_row_bytes());
+
+  auto const plain = need_of(steps, r, kernel, staged);
+  bool const outputs_again = how.resend_outputs && how.recompute;
+  need.backward.home = plain.home;
+  need.backward.rows_in = need.backward.rows_out = plain.rows_in;
+  need.backward.staged = plain.staged;
+  if (how.lend_again) need.backward.lent = plain.lent;
+  need.backward.work = detail::area(kernel.backward_work_bytes(steps.rows_by_group(r)), 1);
+  if (outputs_again) need.backward.work = (std::max)(need.backward.work, plain.work);
+  if (outputs_again) need.backward.outputs = plain.rows_out;
+  if (how.resend_outputs) need.backward.returned = plain.home;
+  byte_count const expert = expert_gradient_bytes(kernel);
+  need.backward.gradients = detail::area(static_cast<std::int64_t>(steps.lent(r)), expert);
+  need.backward.incoming = detail::area((std::min)(steps.lending(r), std::int64_t{2}), expert);
+  return need;
+}
 
 }  // namespace llep

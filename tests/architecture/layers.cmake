@@ -12,9 +12,9 @@ cmake_path(ABSOLUTE_PATH ROOT BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 set(layer_0 shape.hpp error.hpp digest.hpp version.hpp)
 set(layer_1 plan.hpp validate.hpp)
 set(layer_2 concepts/)
-set(layer_3 device/ kernel/ planner/ row_order/ checks/ imbalance/ adaptor/ cost/)
-set(layer_4 agreement.hpp token_batch.hpp workspace.hpp execution.hpp schedule.hpp
-  dispatcher.hpp testing/)
+set(layer_3 device/ kernel/ planner/ row_order/ checks/ imbalance/ routing/ adaptor/ cost/)
+set(layer_4 agreement.hpp token_batch.hpp workspace.hpp execution.hpp schedule.hpp transport.hpp
+  lending.hpp planning.hpp record.hpp step_control.hpp dispatcher.hpp testing/)
 set(layer_5 llep.hpp)
 
 # What a backend may include of the core, and of other backends.

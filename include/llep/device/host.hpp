@@ -9,7 +9,7 @@
 #include <new>
 #include <vector>
 
-#include <llep/concepts/device.hpp>
+#include <llep/concepts/training.hpp>
 
 namespace llep {
 
@@ -96,16 +96,52 @@ class host_device {
             (std::same_as<Gate, float> || std::same_as<Gate, double>)
   void combine(queue&, Row const* y, std::int32_t const* slots, matrix_ref<Gate const> gates,
                matrix_ref<Row> out) {
-    for (std::int64_t t = 0; t < out.rows; ++t, slots += gates.cols) {
-      Row* const sum = out.row(t);
-      std::int64_t k = 0;
-      if (gates.cols < 4) std::fill_n(sum, out.cols, Row{0});
-      for (; k + 4 <= gates.cols; k += 4)
-        add_four(y, out.cols, slots + k, gates.row(t) + k, k > 0, sum);
-      for (; k < gates.cols; ++k) {
+    for (std::int64_t t = 0; t < out.rows; ++t)
+      add_rows(y, slots + t * gates.cols, gates.cols, out.row(t), out.cols,
+               [gate = gates.row(t)](std::int64_t k) { return static_cast<Row>(gate[k]); });
+  }
+
+  // going back
+
+  void zero(queue&, void* p, byte_count bytes) {
+    if (bytes > 0) std::memset(p, 0, static_cast<std::size_t>(bytes));
+  }
+
+  template <class T>
+    requires std::same_as<T, float> || std::same_as<T, double>
+  void accumulate(queue&, T const* src, std::int64_t n, T* dst) {
+    for (std::int64_t i = 0; i < n; ++i) dst[i] += src[i];
+  }
+
+  template <class Row, class Gate>
+  void pack_scaled(queue&, matrix_ref<Row const> g, matrix_ref<Gate const> gates,
+                   std::int32_t const* slots, Row* out) {
+    for (std::int64_t t = 0; t < g.rows; ++t) {
+      for (std::int64_t k = 0; k < gates.cols; ++k) {
         auto const gate = static_cast<Row>(gates.row(t)[k]);
-        Row const* const row = y + slots[k] * out.cols;
-        for (std::int64_t h = 0; h < out.cols; ++h) sum[h] += gate * row[h];
+        Row* const row = out + *slots++ * g.cols;
+        for (std::int64_t h = 0; h < g.cols; ++h) row[h] = gate * g.row(t)[h];
+      }
+    }
+  }
+
+  template <class Row>
+  void sum(queue&, Row const* y, std::int32_t const* slots, std::int64_t choices,
+           matrix_ref<Row> out) {
+    for (std::int64_t t = 0; t < out.rows; ++t)
+      add_rows(y, slots + t * choices, choices, out.row(t), out.cols,
+               [](std::int64_t) { return Row{1}; });
+  }
+
+  template <class Row, class Gate>
+  void gate_gradient(queue&, Row const* y, std::int32_t const* slots, matrix_ref<Row const> g,
+                     matrix_ref<Gate> out) {
+    for (std::int64_t t = 0; t < out.rows; ++t) {
+      for (std::int64_t k = 0; k < out.cols; ++k) {
+        Row const* const row = y + *slots++ * g.cols;
+        Row total{0};
+        for (std::int64_t h = 0; h < g.cols; ++h) total += g.row(t)[h] * row[h];
+        out.row(t)[k] = static_cast<Gate>(total);
       }
     }
   }
@@ -118,27 +154,37 @@ class host_device {
 
   static constexpr std::align_val_t alignment{256};
 
-  // sum = (onto ? sum : 0) + the next four rows times their gates, in the order of the choices. Four
-  // at a time, as a single stream of memory is slow, and `sum` would be read and written more often.
-  template <class Row, class Gate>
-  static void add_four(Row const* y, std::int64_t cols, std::int32_t const* slots,
-                       Gate const* gates, bool onto, Row* sum) {
-    Row const g[] = {static_cast<Row>(gates[0]), static_cast<Row>(gates[1]),
-                     static_cast<Row>(gates[2]), static_cast<Row>(gates[3])};
-    Row const* const r[] = {y + slots[0] * cols, y + slots[1] * cols, y + slots[2] * cols,
-                            y + slots[3] * cols};
-    auto const add = [&](auto start) {
-      for (std::int64_t h = 0; h < cols; ++h)
-        sum[h] = start(h) + g[0] * r[0][h] + g[1] * r[1][h] + g[2] * r[2][h] + g[3] * r[3][h];
-    };
-    if (onto)
-      add([sum](std::int64_t h) { return sum[h]; });
-    else
-      add([](std::int64_t) { return Row{0}; });
+  // sum = the rows at `slots` times their gates, in order of the choices. Four at a time, as a single
+  // stream of memory is slow, and `sum` would be read and written more often.
+  template <class Row, class Gates>
+  static void add_rows(Row const* y, std::int32_t const* slots, std::int64_t choices, Row* sum,
+                       std::int64_t cols, Gates gate) {
+    std::int64_t k = 0;
+    if (choices < 4) std::fill_n(sum, cols, Row{0});
+    for (; k + 4 <= choices; k += 4) {
+      Row const g[] = {gate(k), gate(k + 1), gate(k + 2), gate(k + 3)};
+      Row const* const r[] = {y + slots[k] * cols, y + slots[k + 1] * cols, y + slots[k + 2] * cols,
+                              y + slots[k + 3] * cols};
+      auto const add = [&](auto start) {
+        for (std::int64_t h = 0; h < cols; ++h)
+          sum[h] = start(h) + g[0] * r[0][h] + g[1] * r[1][h] + g[2] * r[2][h] + g[3] * r[3][h];
+      };
+      if (k > 0)
+        add([sum](std::int64_t h) { return sum[h]; });
+      else
+        add([](std::int64_t) { return Row{0}; });
+    }
+    for (; k < choices; ++k) {
+      Row const g = gate(k);
+      Row const* const row = y + slots[k] * cols;
+      for (std::int64_t h = 0; h < cols; ++h) sum[h] += g * row[h];
+    }
   }
 
   std::vector<cursor> cursors_;
 };
 static_assert(device<host_device>);
+static_assert(trains_rows<host_device, float, float, float>);
+static_assert(trains_rows<host_device, double, double, double>);
 
 }  // namespace llep

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "support/golden_layer.hpp"
+
+namespace llep::testing {
+
+// Golden layers, forward and backward, through everything that may not change their gradients.
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr int golden_stride = 20;  // every 20th combination: sanitizers are slow
+#else
+inline constexpr int golden_stride = 1;
+#endif
+
+inline std::vector<training> all_trainings() {
+  std::vector<training> all;
+  for (bool const recompute : {false, true})
+    for (bool const lend_again : {false, true})
+      for (bool const resend : {false, true}) all.push_back({recompute, lend_again, resend});
+  return all;
+}
+
+template <class T>
+struct golden_gradients {
+  std::vector<T> hidden, gates;
+  std::vector<std::vector<T>> weights;  // by block
+
+  explicit golden_gradients(golden_inputs<T> const& in)
+      : hidden(in.hidden.size(), std::nan("")), gates(in.gates.size(), std::nan("")) {
+    for (auto const& block : in.weights) weights.emplace_back(block.size(), T{0});
+  }
+
+  /// Where the gradients of a rank's own experts go; null for all others.
+  template <class Family>
+  [[nodiscard]] std::vector<std::array<T*, Family::blocks>> native(
+      Family const& family, rank_id r, std::vector<rank_id> const& owner) {
+    auto const each = family.block_elements();
+    std::vector<std::array<T*, Family::blocks>> list(owner.size());
+    for (std::size_t e = 0; e < owner.size(); ++e)
+      for (std::size_t b = 0; b < Family::blocks && owner[e] == r; ++b)
+        list[e][b] = weights[b].data() + static_cast<std::int64_t>(e) * each[b];
+    return list;
+  }
+};
+
+/// A rank's part: every way to train has a record of its own, and all are alive before the last one
+/// goes back first.
+template <class Kernels, class Order, class Policy, class T, class Family, class Group>
+void train_golden_rank(Group& group, golden_inputs<T> const& in, std::vector<T> const& grad_out,
+                       Family const& family, Policy const& policy,
+                       std::vector<training> const& ways,
+                       std::vector<golden_gradients<T>>& results) {
+  using kernel_type = typename Kernels::template kernel<Family>;
+  auto const& c = in.data;
+  auto const r = group.rank();
+  auto const owner = contiguous_owners(c.experts, group.size());
+  auto const split = c.tokens_per_rank(group.size());
+  std::int64_t first = 0;
+  for (rank_id p = 0; p < r; ++p) first += split[static_cast<std::size_t>(p)];
+  auto const n = split[static_cast<std::size_t>(r)];
+  host_device::queue q;
+  dispatcher<Policy, Group, kernel_type, Order, checks_thorough> moe(q, group, owner, policy);
+  std::vector<kernel_type> kernels;
+  std::vector<training_record<host_device, T>> records;
+  std::vector<T> out(static_cast<std::size_t>(n * c.hidden));
+  matrix_ref<T const> const gates(in.gates.data() + first * c.choices, n, c.choices);
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    kernels.emplace_back(family, in.native(family, r, owner), results[i].native(family, r, owner));
+    records.push_back(moe.forward(
+        q, kernels.back(), matrix_ref<T const>(in.hidden.data() + first * c.hidden, n, c.hidden),
+        matrix_ref(in.ids.data() + first * c.choices, n, c.choices), gates,
+        matrix_ref<T>(out.data(), n, c.hidden), ways[i]));
+  }
+  for (std::size_t i = ways.size(); i-- > 0;) {
+    moe.backward(q, kernels[i], records[i],
+                 matrix_ref<T const>(grad_out.data() + first * c.hidden, n, c.hidden),
+                 matrix_ref<T>(results[i].hidden.data() + first * c.hidden, n, c.hidden),
+                 matrix_ref<T>(results[i].gates.data() + first * c.choices, n, c.choices));
+    CHECK(records[i].empty());
+  }
+}
+
+/// The case's combinations, in one order: of `golden_stride` in turn one is run.
+class golden_turn {
+ public:
+  [[nodiscard]] std::vector<training> some_ways() {
+    std::vector<training> ways;
+    for (auto const& way : all_trainings())
+      if (count_++ % golden_stride == 0) ways.push_back(way);
+    return ways;
+  }
+
+ private:
+  int count_ = 0;
+};
+
+template <class T>
+void check_gradients(golden_gradients<T> const& got, golden_gradients<T> const& reference,
+                     tool::layer_case const& c) {
+  auto const close = [&](std::string const& name, std::vector<T> const& values) {
+    CAPTURE(name);
+    auto const& expected = c.array(name);
+    CHECK(golden_error(values, expected) <= golden_tolerance<T>(expected));
+  };
+  close("grad_hidden", got.hidden);
+  close("grad_weights", got.gates);
+  auto const names = c.weight_names();
+  for (std::size_t b = 0; b < names.size(); ++b) close("grad_" + names[b], got.weights[b]);
+  CHECK(got.hidden == reference.hidden);  // to the bit
+  CHECK(got.gates == reference.gates);
+}
+
+template <class Kernels, class T, class Family>
+void check_golden_gradients_of(tool::layer_case const& c, Family const& family, golden_turn& turn) {
+  golden_inputs<T> const in(c);
+  auto const grad_out = c.values<T>("grad_out");
+  auto const run = [&]<class Order>(Order, std::int32_t ranks, auto const& policy,
+                                    std::vector<training> const& ways) {
+    std::vector<golden_gradients<T>> results(ways.size(), golden_gradients<T>(in));
+    if (ways.empty()) return results;
+    emulated::run(ranks, [&](auto& group) {
+      train_golden_rank<Kernels, Order>(group, in, grad_out, family, policy, ways, results);
+    });
+    return results;
+  };
+  auto const reference = run(global_order{}, 1, standard_ep{}, {training{}});
+  for (std::int32_t const ranks : {1, 2, 4, 8}) {
+    auto const check = [&](auto order, auto const& policy) {
+      auto const ways = turn.some_ways();
+      auto const results = run(order, ranks, policy, ways);
+      for (std::size_t i = 0; i < ways.size(); ++i) {
+        CAPTURE(ranks, ways[i].recompute, ways[i].lend_again, ways[i].resend_outputs);
+        check_gradients(results[i], reference[0], c);
+      }
+    };
+    least_loaded const llep{.alpha = 1.0, .min_chunk_rows = 1};
+    check(global_order{}, standard_ep{});
+    check(local_first{}, standard_ep{});
+    check(global_order{}, llep);
+    check(local_first{}, llep);
+  }
+}
+
+/// All cases in float and double: every gradient within tolerance, those by hidden states and gates
+/// bit-identical, for all P, EP and LLEP, row orders and ways to train.
+template <class Kernels>
+void check_golden_gradients() {
+  golden_turn turn;
+  auto const check = [&]<class T>(tool::layer_case const& c, T) {
+    if (c.activation == tool::layer_case::family::gptoss)
+      check_golden_gradients_of<Kernels, T>(
+          c, gptoss_expert<T>{c.hidden, c.inner, c.alpha, c.limit}, turn);
+    else
+      check_golden_gradients_of<Kernels, T>(c, swiglu_expert<T>{c.hidden, c.inner}, turn);
+  };
+  for (auto const& file : golden_layer_files()) {
+    CAPTURE(file);
+    auto const c = tool::read_layer_case(file);
+    check(c, float{});
+    check(c, double{});
+  }
+}
+
+}  // namespace llep::testing
