@@ -14,5 +14,6 @@ namespace llep::tool {
 void add_demo_command(CLI::App& program, int& exit_code);
 void add_layer_command(CLI::App& program, int& exit_code);
 void add_plan_command(CLI::App& program);
+void add_replay_command(CLI::App& program);
 
 }  // namespace llep::tool

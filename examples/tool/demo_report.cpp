@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "bars.hpp"
+#include "demo_totals.hpp"
+#include "plan_facts.hpp"
 #include "words.hpp"
 
 namespace llep::tool {
@@ -25,8 +27,6 @@ double mean(std::vector<T> const& by_rank) {
   return static_cast<double>(std::accumulate(by_rank.begin(), by_rank.end(), T{0})) /
          static_cast<double>(by_rank.size());
 }
-
-double imbalance(demo_outcome const& o) { return most(o.rows) / mean(o.rows); }
 
 std::string change(row_count before, row_count after) {
   return std::to_string(before) + " -> " + std::to_string(after);
@@ -96,8 +96,8 @@ void write_heading(std::ostream& out, demo_comparison const& both) {
       << "           (the model has 2048 and 1408: its routing is real, these experts are small)\n"
       << "  ranks    " << in.ranks
       << " emulated in this process, one running at a time; experts in contiguous blocks\n"
-      << "  LLEP     planner least_loaded, alpha = 1, m = " << both.min_tokens
-      << " rows; kernel loops\n"
+      << "  LLEP     planner least_loaded, alpha = 1, m = " << both.min_tokens << " rows; kernel "
+      << both.kernel << '\n'
       << "  bars     # what a rank has, | the mean\n";
 }
 
@@ -114,10 +114,11 @@ void write_layer(std::ostream& out, demo_comparison const& both, std::size_t n, 
   demo_input const& in = *both.input;
   out << '\n';
   write_side_by_side(out, "layer " + std::to_string(in.layers[n].id),
-                     "       EP: rows, max/mean " + fixed(imbalance(ep), 2),
-                     "       LLEP: rows, max/mean " + fixed(imbalance(llep), 2));
+                     "       EP: rows, max/mean " + fixed(max_over_mean(ep.rows), 2),
+                     "       LLEP: rows, max/mean " + fixed(max_over_mean(llep.rows), 2));
   write_bars(out, ep.rows, llep.rows, largest, [](row_count rows) { return std::to_string(rows); });
-  out << "  " << llep.moves << " experts lent (" << bytes_text(llep.moves * in.expert_bytes())
+  auto const moves = std::ssize(llep.made.moves);
+  out << "  " << moves << " experts lent (" << bytes_text(moves * in.expert_bytes())
       << " of weights) to compute " << llep.spilled_rows << " spilled rows of " << in.rows()
       << "\n  rows that travel, out and back: " << change(ep.travelling_rows, llep.travelling_rows)
       << " ("
@@ -127,48 +128,18 @@ void write_layer(std::ostream& out, demo_comparison const& both, std::size_t n, 
       << fixed(1e3 * most(llep.seconds), 1) << " ms (CPU time in the kernel)\n";
 }
 
-std::vector<byte_count> peaks(std::vector<demo_outcome> const& mode) {
-  std::vector<byte_count> peak(mode.front().workspace.size(), 0);
-  for (demo_outcome const& o : mode)
-    for (std::size_t r = 0; r < peak.size(); ++r) peak[r] = std::max(peak[r], o.workspace[r]);
-  return peak;
-}
-
 void write_memory(std::ostream& out, demo_comparison const& both) {
-  auto const ep = peaks(both.ep);
-  auto const llep = peaks(both.llep);
+  auto const ep = demo_totals(both.ep).peaks;
+  auto const llep = demo_totals(both.llep).peaks;
   out << '\n';
   write_side_by_side(out, "memory", "       EP: peak of a rank", "       LLEP: peak of a rank");
   write_bars(out, ep, llep, std::max(most(ep), most(llep)), bytes_text);
   out << "  workspace over all layers: rows, lent weights, scratch; not the rank's own weights\n";
 }
 
-byte_count most_bytes(std::vector<demo_outcome> const& mode) {
-  auto const all = peaks(mode);
-  return *std::max_element(all.begin(), all.end());
-}
-
-struct totals {
-  double worst = 0;    // max/mean
-  double average = 0;  // of max/mean
-  double seconds = 0;  // of each layer's busiest rank
-  std::int64_t moves = 0;
-  row_count spilled = 0;
-
-  explicit totals(std::vector<demo_outcome> const& mode) {
-    for (demo_outcome const& o : mode) {
-      worst = std::max(worst, imbalance(o));
-      average += imbalance(o) / static_cast<double>(mode.size());
-      seconds += most(o.seconds);
-      moves += o.moves;
-      spilled += o.spilled_rows;
-    }
-  }
-};
-
 void write_summary(std::ostream& out, demo_comparison const& both) {
-  totals const ep(both.ep);
-  totals const llep(both.llep);
+  demo_totals const ep(both.ep);
+  demo_totals const llep(both.llep);
   demo_input const& in = *both.input;
   out << "\nsummary, EP -> LLEP, " << both.ep.size() << " layers\n"
       << "  rows, max/mean  " << fixed(ep.average, 2) << " -> " << fixed(llep.average, 2)
@@ -179,8 +150,8 @@ void write_summary(std::ostream& out, demo_comparison const& both) {
       << "  moved           " << llep.moves << " experts' weights ("
       << bytes_text(llep.moves * in.expert_bytes()) << "); " << llep.spilled << " spilled rows ("
       << bytes_text(2 * llep.spilled * in.row_bytes()) << " there and back)\n"
-      << "  peak memory     busiest rank " << bytes_text(most_bytes(both.ep)) << " -> "
-      << bytes_text(most_bytes(both.llep)) << '\n'
+      << "  peak memory     busiest rank " << bytes_text(ep.peak()) << " -> "
+      << bytes_text(llep.peak()) << '\n'
       << "  outputs         "
       << (both.identical ? "bit-identical in every layer" : "DIFFER: this must not be") << '\n';
 }

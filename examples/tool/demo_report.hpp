@@ -2,6 +2,7 @@
 #pragma once
 
 #include <iosfwd>
+#include <string>
 #include <vector>
 
 #include <llep/shape.hpp>
@@ -16,8 +17,9 @@ struct demo_comparison {
   routing_trace const* trace = nullptr;
   demo_input const* input = nullptr;
   row_count min_tokens = 0;  ///< m
-  std::vector<demo_outcome> ep;
-  std::vector<demo_outcome> llep;
+  std::string kernel{};      ///< its name
+  std::vector<demo_outcome> ep{};
+  std::vector<demo_outcome> llep{};
   bool identical = false;  ///< all outputs, bit by bit
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include <llep/plan.hpp>
 #include <llep/shape.hpp>
 
 #include "policies.hpp"
@@ -18,17 +19,19 @@ struct demo_layer {
   std::vector<std::int32_t> ids;  ///< [T][K]
   std::vector<float> gates;       ///< [T][K]
   std::vector<float> weights;     ///< [E][3][H x F]
+  std::vector<row_count> load;    ///< [E], rows
 };
 
 /// What all modes get alike.
 struct demo_input {
-  std::int64_t hidden = 64;  ///< H
-  std::int64_t inner = 44;   ///< F
+  std::int64_t hidden = 128;  ///< H
+  std::int64_t inner = 88;    ///< F
   std::int32_t ranks = 1;
   std::int32_t experts = 1;
   std::int64_t choices = 1;
-  std::int64_t tokens = 0;  ///< T, over all ranks
-  std::vector<float> x;     ///< [T][H]
+  std::int64_t tokens = 0;     ///< T, over all ranks
+  std::vector<float> x;        ///< [T][H]
+  std::vector<rank_id> owner;  ///< [E]
   std::vector<demo_layer> layers;
 
   [[nodiscard]] row_count rows() const { return tokens * choices; }
@@ -49,16 +52,14 @@ struct demo_outcome {
   std::vector<row_count> rows;        ///< by rank, computed there
   std::vector<double> seconds;        ///< by rank, CPU time in the kernel
   std::vector<byte_count> workspace;  ///< by rank
-  std::int64_t moves = 0;
+  plan made{};
   row_count spilled_rows = 0;     ///< computed by another rank than the expert's owner
   row_count travelling_rows = 0;  ///< computed by another rank than the token's
 };
 
-/// Runs all layers under each planner, on emulated ranks of which one runs at a time, so that they
-/// don't disturb each other's times; of a few runs the shortest time counts. [planner][layer].
-/// @param progress called before each layer with its position
-[[nodiscard]] std::vector<std::vector<demo_outcome>> run_demo(
-    demo_input const& input, std::vector<any_planner> const& planners,
-    std::function<void(std::size_t)> const& progress);
+/// [planner][layer]
+using demo_outcomes = std::vector<std::vector<demo_outcome>>;
+/// Is called before each layer with its position.
+using demo_progress = std::function<void(std::size_t)>;
 
 }  // namespace llep::tool

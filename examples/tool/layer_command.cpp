@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <array>
 #include <iostream>
 #include <limits>
@@ -11,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "host_kernels.hpp"
 #include "input_error.hpp"
 #include "layer_case.hpp"
 #include "layer_judge.hpp"
@@ -71,27 +71,10 @@ bool judge(layer_case const& data, layer_result const& result, element computing
   return pass;
 }
 
-std::string kernel_names() {
-  std::string all;
-  for (auto const& kernel : layer_kernels()) all += (all.empty() ? "" : ", ") + kernel.name;
-  return all;
-}
-
-layer_kernel find_kernel(std::string const& name) {
-  auto const built_in = layer_kernels();
-  auto const found = std::find_if(built_in.begin(), built_in.end(),
-                                  [&](layer_kernel const& kernel) { return kernel.name == name; });
-  if (found == built_in.end())
-    throw input_error("--kernel: " + shown(name) +
-                      " is not built into this program for the emulated backend, only " +
-                      kernel_names());
-  return *found;
-}
-
 int run_layer_command(layer_options const& chosen) {
   auto const data = read_layer_case(chosen.path);
   auto const setup = setup_of(chosen);
-  auto const result = find_kernel(chosen.kernel).run(data, setup);
+  auto const result = find_host_kernel(chosen.kernel).run_layer(data, setup);
   nlohmann::ordered_json errors;
   bool const pass = judge(data, result, setup.computing_in, errors);
   nlohmann::ordered_json const report{{"case", data.id},
@@ -115,9 +98,7 @@ void add_choices(CLI::App& to, layer_options& chosen) {
   add_capacity_options(to, chosen.planner);
   add_word(to, "--row-order", chosen.row_order, row_orders, "which rows a span gets");
   add_word(to, "--dtype", chosen.dtype, dtypes, "computing in");
-  to.add_option("--kernel", chosen.kernel, "what computes the experts: " + kernel_names())
-      ->type_name("NAME")
-      ->default_str(chosen.kernel);
+  add_kernel_option(to, chosen.kernel);
   add_word(to, "--scheduler", chosen.scheduler, schedulers, "how ranks share the machine");
   constexpr auto largest = std::numeric_limits<std::int64_t>::max();
   add_whole(to, "--seed", chosen.seed, 0, largest, "of --scheduler turns [0]");
@@ -132,7 +113,7 @@ void check_options(layer_options const& chosen) {
                       " is not built into this program, only emulated is; where backends/" +
                       chosen.backend +
                       " exists, configure with -D LLEP_BACKENDS=" + chosen.backend);
-  static_cast<void>(find_kernel(chosen.kernel));
+  static_cast<void>(find_host_kernel(chosen.kernel));
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <llep/backends/emulated/run.hpp>
@@ -31,16 +30,5 @@ struct layer_result {
   std::vector<byte_count> peak_bytes;  ///< by rank: workspace of the largest step
   std::int64_t odd_step = 0;  ///< the first step whose output isn't the first one's; 0: none
 };
-
-/// What computes the experts: runs a case forward on emulated ranks, each of which sees the weights
-/// of its own experts only. `run` throws llep::error as the library does.
-struct layer_kernel {
-  std::string name;
-  layer_result (*run)(layer_case const& data, layer_setup const& setup);
-};
-
-[[nodiscard]] layer_kernel loops_layer_kernel();
-/// Those that are built in, `loops` first.
-[[nodiscard]] std::vector<layer_kernel> layer_kernels();
 
 }  // namespace llep::tool

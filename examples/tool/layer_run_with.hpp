@@ -15,6 +15,7 @@
 
 #include "layer_case.hpp"
 #include "layer_run.hpp"
+#include "plan_facts.hpp"
 
 namespace llep::tool {
 
@@ -79,9 +80,7 @@ template <class Dispatcher, class Kernel>
 void describe(Dispatcher const& layer, Kernel const& kernel, layer_result& result) {
   auto const in = layer.last_problem();
   result.moves = std::ssize(layer.last_plan().moves);
-  for (row_span const& s : layer.last_plan().spans)
-    if (s.rank != in.owner[static_cast<std::size_t>(s.expert)])
-      result.spilled_rows += s.end - s.begin;
+  result.spilled_rows = spilled_rows(in, layer.last_plan());
   for (rank_id r = 0; r < in.ranks; ++r)
     result.peak_bytes.push_back(layer.last_need(r, kernel).total());
 }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <llep/version.hpp>
 #include <new>
 #include <string>
 #include <string_view>
@@ -40,12 +41,13 @@ constexpr std::string_view out_of_memory =
 
 int run(int argc, char** argv) {
   CLI::App program("Least-loaded expert parallelism: plan, run and show", "llep");
-  program.set_version_flag("--version", "llep 0.1.0");
+  program.set_version_flag("--version", "llep " + std::string(llep::version_string));
   program.require_subcommand(0, 1);  // none: the message below says more than CLI11's
   int exit_code = 0;
   llep::tool::add_demo_command(program, exit_code);
   llep::tool::add_layer_command(program, exit_code);
   llep::tool::add_plan_command(program);
+  llep::tool::add_replay_command(program);
   try {
     program.parse(argc, argv);
   } catch (CLI::ParseError const& e) {
@@ -59,7 +61,7 @@ int run(int argc, char** argv) {
     return complain(failed, e.what());
   }
   if (program.get_subcommands().empty())
-    return complain(refused, "needs a command: demo, layer or plan; llep --help says more");
+    return complain(refused, "needs a command: demo, layer, plan or replay; llep --help says more");
   return exit_code;
 }
 

@@ -10,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "host_kernels.hpp"
 #include "input_error.hpp"
 
 namespace llep::tool {
@@ -34,6 +35,13 @@ std::string joined(std::span<std::string_view const> words) {
   std::string all;
   for (std::string_view const word : words) all += (all.empty() ? "" : ", ") + std::string(word);
   return all;
+}
+
+// The text of an option that takes one of `allowed`.
+std::string with_words(std::string const& text, std::span<std::string_view const> allowed) {
+  auto const all = joined(allowed);
+  constexpr std::size_t width = 65;  // what the help leaves for a text
+  return text + (text.size() + 2 + all.size() <= width ? ": " : ":\n") + all;
 }
 
 /// A finite number that `ok` accepts.
@@ -71,16 +79,47 @@ CLI::Option* add_word(CLI::App& to, std::string const& name, std::string& value,
       refuse(name, (allowed.size() > 1 ? "one of " : "") + joined(allowed), given);
     value = given;
   };
-  auto const all = joined(allowed);
-  constexpr std::size_t width = 65;  // what the help leaves for a text
-  bool const fits = text.size() + 2 + all.size() <= width;
-  return to.add_option_function<std::string>(name, read, text + (fits ? ": " : ":\n") + all)
+  return to.add_option_function<std::string>(name, read, with_words(text, allowed))
+      ->type_name("NAME")
+      ->default_str(value);
+}
+
+CLI::Option* add_words(CLI::App& to, std::string const& name, std::vector<std::string>& values,
+                       std::span<std::string_view const> allowed, std::string const& text) {
+  return to.add_option(name, values, with_words(text, allowed))->type_name("NAME");
+}
+
+void check_words(std::string const& option, std::span<std::string const> values,
+                 std::span<std::string_view const> allowed) {
+  for (auto value = values.begin(); value != values.end(); ++value) {
+    if (std::find(allowed.begin(), allowed.end(), *value) == allowed.end())
+      refuse(option, "one of " + joined(allowed), *value);
+    if (std::find(values.begin(), value, *value) != value)
+      throw input_error(option + ": " + shown(*value) + " is named twice");
+  }
+}
+
+CLI::Option* add_html_option(CLI::App& to, std::string& path) {
+  auto const keep = [&path](std::string const& given) {
+    if (given.empty()) throw input_error("--html: must not be empty");
+    path = given;
+  };
+  return to.add_option_function<std::string>("--html", keep, "write it as a page, too")
+      ->type_name("FILE");
+}
+
+CLI::Option* add_kernel_option(CLI::App& to, std::string& value) {
+  return to.add_option("--kernel", value, "what computes the experts: " + host_kernel_names())
       ->type_name("NAME")
       ->default_str(value);
 }
 
 void add_planner_options(CLI::App& to, planner_choice& chosen) {
   add_word(to, "--planner", chosen.name, planner_names, "who computes which rows");
+  add_threshold_option(to, chosen);
+}
+
+void add_threshold_option(CLI::App& to, planner_choice& chosen) {
   add_number(
       to, "--threshold", "a finite number of at least 1", [](double x) { return x >= 1; },
       [&chosen](double x) { chosen.threshold = imbalance_threshold(x); },

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "planner_choice.hpp"
 
@@ -26,8 +27,25 @@ CLI::Option* add_whole(CLI::App& to, std::string const& name, std::int64_t& valu
 CLI::Option* add_word(CLI::App& to, std::string const& name, std::string& value,
                       std::span<std::string_view const> allowed, std::string const& text);
 
+/// Any of `allowed`, each at most once, kept in `values` in the order given: --name A B --name C.
+/// It takes all words up to the next option and doesn't look at them: `check_words` does.
+CLI::Option* add_words(CLI::App& to, std::string const& name, std::vector<std::string>& values,
+                       std::span<std::string_view const> allowed, std::string const& text);
+/// @throws input_error naming the option and what is unknown or named twice
+void check_words(std::string const& option, std::span<std::string const> values,
+                 std::span<std::string_view const> allowed);
+
+/// --kernel, kept in `value`, which holds the default. What isn't built in is refused where it is
+/// looked up.
+CLI::Option* add_kernel_option(CLI::App& to, std::string& value);
+
+/// --html: where to write a page, too; empty if it isn't given, and refused if it is given empty.
+CLI::Option* add_html_option(CLI::App& to, std::string& path);
+
 /// --planner and --threshold.
 void add_planner_options(CLI::App& to, planner_choice& chosen);
+/// --threshold alone.
+void add_threshold_option(CLI::App& to, planner_choice& chosen);
 /// --alpha and --min-tokens, where the input doesn't bring them.
 void add_capacity_options(CLI::App& to, planner_choice& chosen);
 

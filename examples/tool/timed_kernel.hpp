@@ -4,11 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <ctime>
 #include <span>
 #include <utility>
 
 #include <llep/concepts/expert_kernel.hpp>
+
+#include "thread_clock.hpp"
 
 namespace llep::tool {
 
@@ -46,12 +47,6 @@ class timed_kernel {
   }
 
  private:
-  static double thread_seconds() {
-    std::timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-  }
-
   K kernel_;
   double seconds_ = 0;
 };

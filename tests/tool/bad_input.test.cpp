@@ -8,32 +8,18 @@
 #include <utility>
 #include <vector>
 
+#include "support/refused.hpp"
 #include "support/run_tool.hpp"
 
 namespace {
 
-using llep::testing::lines_of;
+using llep::testing::check_refused;
 using llep::testing::read_text;
 using llep::testing::run_tool;
 using llep::testing::scratch_directory;
 using llep::testing::tool_run;
 using llep::testing::write_text;
 using nlohmann::json;
-
-// What every refusal has in common; the first line must hold all the words.
-void check_refused(tool_run const& run, std::vector<std::string> const& words) {
-  CAPTURE(run.err);
-  CHECK(run.exit_code == 2);
-  CHECK(run.out.empty());
-  auto const lines = lines_of(run.err);
-  REQUIRE(!lines.empty());
-  CHECK(lines.size() <= 4);
-  CHECK(lines.front().size() < 500);
-  for (auto const& word : words) {
-    CAPTURE(word);
-    CHECK(lines.front().find(word) != std::string::npos);
-  }
-}
 
 std::string const good_line =
     R"({"id":"a","num_experts":2,"num_ranks":2,"alpha":1.0,"min_tokens_per_gemm":1,"loads":[3,4]})";
@@ -104,7 +90,7 @@ void check_spoilt(std::vector<spoiling> const& ways) {
 TEST_CASE("bad usage: the message names the option and what it takes", "[tool]") {
   std::string const hot = LLEP_TEST_DATA_DIR "/moe_layer/swiglu_02_one_hot_expert.json";
   std::vector<std::pair<std::vector<std::string>, std::string>> const lines{
-      {{}, "demo, layer or plan"},
+      {{}, "demo, layer, plan or replay"},
       {{"bogus"}, "bogus"},
       {{"--bogus"}, "--bogus"},
       {{"plan", "more"}, "more"},

@@ -18,7 +18,7 @@ bool plain(std::string const& text) {
 }  // namespace
 
 TEST_CASE("demo: proves the outputs equal, in plain text when it is piped", "[tool]") {
-  auto const run = run_tool({"demo"});
+  auto const run = run_tool({"demo", "--layers", "1"});
   CHECK(run.exit_code == 0);
   CHECK(run.err.empty());
   CHECK(plain(run.out));
@@ -27,7 +27,7 @@ TEST_CASE("demo: proves the outputs equal, in plain text when it is piped", "[to
 }
 
 TEST_CASE("demo: takes rank counts that divide nothing", "[tool]") {
-  auto const run = run_tool({"demo", "--ranks", "23"});
+  auto const run = run_tool({"demo", "--ranks", "23", "--layers", "1"});
   CHECK(run.exit_code == 0);
   CHECK(run.out.find("of all 23 ranks") != std::string::npos);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <llep/backends/eigen/kernel.hpp>
 
-#include "layer_run.hpp"
+#include "demo_run_with.hpp"
+#include "host_kernels.hpp"
 #include "layer_run_with.hpp"
 
-// The kernels of a program that has Eigen: stands in for layer_kernels.cpp.
+// The kernels of a program that has Eigen: stands in for host_kernels_plain.cpp.
 
 namespace llep::tool {
 namespace {
@@ -16,8 +17,8 @@ struct on_eigen {
 
 }  // namespace
 
-std::vector<layer_kernel> layer_kernels() {
-  return {loops_layer_kernel(), {"eigen", run_layer<on_eigen>}};
+std::vector<host_kernel> host_kernels() {
+  return {loops_host_kernel(), {"eigen", run_layer<on_eigen>, run_demo<on_eigen>}};
 }
 
 }  // namespace llep::tool

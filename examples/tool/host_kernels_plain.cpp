@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "layer_run.hpp"
+#include "host_kernels.hpp"
 
 // The kernels of a program without backends that bring more.
 
 namespace llep::tool {
 
-std::vector<layer_kernel> layer_kernels() { return {loops_layer_kernel()}; }
+std::vector<host_kernel> host_kernels() { return {loops_host_kernel()}; }
 
 }  // namespace llep::tool

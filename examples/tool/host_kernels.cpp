@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host_kernels.hpp"
+
+#include <algorithm>
+
+#include <llep/kernel/loops.hpp>
+
+#include "demo_run_with.hpp"
+#include "input_error.hpp"
+#include "layer_run_with.hpp"
+
+namespace llep::tool {
+namespace {
+
+struct loops {
+  template <class Family>
+  using kernel = loops_kernel<Family>;
+};
+
+}  // namespace
+
+host_kernel loops_host_kernel() { return {"loops", run_layer<loops>, run_demo<loops>}; }
+
+std::string host_kernel_names() {
+  std::string all;
+  for (auto const& kernel : host_kernels()) all += (all.empty() ? "" : ", ") + kernel.name;
+  return all;
+}
+
+host_kernel find_host_kernel(std::string const& name) {
+  auto const built_in = host_kernels();
+  auto const found = std::find_if(built_in.begin(), built_in.end(),
+                                  [&](host_kernel const& kernel) { return kernel.name == name; });
+  if (found == built_in.end())
+    throw input_error("--kernel: " + shown(name) +
+                      " is not built into this program for the emulated backend, only " +
+                      host_kernel_names());
+  return *found;
+}
+
+}  // namespace llep::tool
