@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
@@ -64,12 +65,28 @@ std::int64_t allocations_of(Family const& family) {
     groups.back().weights.fill(weights.data());  // all zero, and no block is larger
     first += n;
   }
-  std::vector<T> work(static_cast<std::size_t>(kernel.work_bytes(rows)) / sizeof(T) + 1);
+  std::vector<T> grads(weights.size());
+  std::vector<gradient_group<Family::blocks>> back;
+  for (auto const& g : groups) {
+    back.push_back({0, g.first, g.rows, g.weights, {}});
+    back.back().grads.fill(grads.data());
+  }
+  auto const elements = [](byte_count bytes) {
+    return static_cast<std::size_t>(bytes) / sizeof(T) + 1;
+  };
+  std::vector<T> saved(elements(1466 * kernel.saved_row_bytes()));
+  std::vector<T> work(
+      elements((std::max)(kernel.work_bytes(rows), kernel.backward_work_bytes(rows))));
   host_device::queue q;
-  return allocations_in([&] { kernel.forward(q, groups, x.data(), y.data(), work.data()); });
+  return allocations_in([&] {
+    kernel.forward(q, groups, x.data(), y.data(), work.data());
+    kernel.forward(q, groups, x.data(), y.data(), saved.data(), work.data());
+    kernel.backward(q, back, x.data(), saved.data(), x.data(), y.data(), work.data());
+    kernel.backward(q, back, x.data(), nullptr, x.data(), y.data(), work.data());
+  });
 }
 
-TEST_CASE("eigen: forward allocates nothing, nor does Eigen in it", "[eigen]") {
+TEST_CASE("eigen: forward and backward allocate nothing, nor does Eigen in them", "[eigen]") {
   CHECK(allocations_of(linear_expert<float>{400}) == 0);
   CHECK(allocations_of(linear_expert<double>{400}) == 0);
   CHECK(allocations_of(swiglu_expert<float>{400, 300}) == 0);

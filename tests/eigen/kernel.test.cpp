@@ -12,65 +12,22 @@
 #include <cstring>
 #include <limits>
 #include <span>
-#include <tuple>
-#include <type_traits>
 #include <vector>
 
 #include <llep/kernel/loops.hpp>
 
-#include "support/sample_problem.hpp"
+#include "eigen/sample_experts.hpp"
 
 namespace {
 
 using namespace llep;
+using testing::at;
+using testing::families;
+using testing::family_of;
 using testing::seeded;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 template <class Family>
-Family family_of(std::int64_t hidden, std::int64_t inner) {
-  if constexpr (Family::blocks == 1)
-    return {hidden};
-  else if constexpr (Family::blocks == 3)
-    return {hidden, inner};
-  else
-    return {hidden, inner, 1.702, 0.75};  // a limit that values do reach
-}
-
-/// Experts of one family, groups of rows for them with gaps between, and the rows.
-template <class Family>
-struct layer {
-  using T = typename Family::element;
-  static constexpr std::size_t blocks = Family::blocks;
-
-  Family family;
-  std::vector<std::array<std::vector<T>, blocks>> weights;
-  std::vector<row_group<blocks>> groups;
-  std::vector<row_count> rows_by_group;
-  std::vector<T> x;
-
-  layer(seeded& random, std::int64_t hidden, std::int64_t inner, std::vector<row_count> rows)
-      : family(family_of<Family>(hidden, inner)), weights(rows.size()), rows_by_group(rows) {
-    auto const numbers = [&](std::int64_t n, double scale) {
-      std::vector<T> list(at(n));
-      for (T& value : list) value = static_cast<T>(scale * (2 * random.real() - 1));
-      return list;
-    };
-    double const scale = 2 / std::sqrt(static_cast<double>(std::max(hidden, inner)));
-    row_count next = 0;
-    for (std::size_t e = 0; e < rows.size(); ++e) {
-      next += random.between(0, 2);  // rows of no group
-      row_group<blocks> group{static_cast<expert_id>(e), next, rows[e], {}};
-      for (std::size_t b = 0; b < blocks; ++b) {
-        weights[e][b] = numbers(family.block_elements()[b], scale);
-        group.weights[b] = weights[e][b].data();
-      }
-      groups.push_back(group);
-      next += rows[e];
-    }
-    x = numbers((next + 1) * hidden, 1);
-  }
-};
+using layer = testing::sample_experts<Family>;
 
 constexpr std::size_t guard = 64;  // elements behind the work that nobody may touch
 
@@ -134,9 +91,6 @@ void check_rows_alone(layer<Family> const& l, row_count step) {
       REQUIRE(std::memcmp(&y[first], &together[first], row_bytes) == 0);
     }
 }
-
-using families = std::tuple<linear_expert<float>, linear_expert<double>, swiglu_expert<float>,
-                            swiglu_expert<double>, gptoss_expert<float>, gptoss_expert<double>>;
 
 TEMPLATE_LIST_TEST_CASE("eigen: rows become what the loops kernel says, all others stay", "[eigen]",
                         families) {

@@ -11,29 +11,33 @@
 #include <vector>
 
 #include <llep/backends/eigen/experts.hpp>
+#include <llep/backends/eigen/gradients.hpp>
 #include <llep/backends/eigen/tile.hpp>
-#include <llep/concepts/expert_kernel.hpp>
+#include <llep/concepts/training.hpp>
 #include <llep/device/host.hpp>
 #include <llep/digest.hpp>
 #include <llep/kernel/loops.hpp>
 
 namespace llep::eigen {
 
-/// An expert family that can be computed by tiles of rows.
+/// An expert family that can be computed by tiles of rows, forward and backward.
 // clang-format off
 template <class F>
 concept tiled_family =
-    expert_family<F> &&
+    trainable_family<F> &&
     requires(F const& f, std::array<typename F::element const*, F::blocks> weights,
-             tile<typename F::element> const& t) {
-      { inner_columns(f) } -> std::same_as<std::int64_t>;
+             std::array<typename F::element*, F::blocks> grads,
+             tile<typename F::element> const& t, gradient_tile<typename F::element> const& back) {
+      { inner_columns(f, direction::forward) } -> std::same_as<std::int64_t>;
       { eigen::forward(f, weights, t) } -> std::same_as<void>;
+      { eigen::backward(f, weights, grads, back) } -> std::same_as<void>;
     };
 // clang-format on
 
 /// An expert family on Eigen's matrix product, in the calling thread: blocks as in loops_kernel,
-/// which has the layout and is the oracle. Allocates nothing. A row's result never depends on its
-/// neighbours, so the layer's output is bit-identical for every plan.
+/// which has the layout and is the oracle. Allocates nothing. A row's result and its gradient never
+/// depend on its neighbours, so the layer's output, and its gradients by hidden states and gates,
+/// are bit-identical for every plan.
 ///
 /// Family: linear_expert, swiglu_expert or gptoss_expert of float or double.
 template <tiled_family Family>
@@ -42,12 +46,15 @@ class kernel {
   using expert_kernel_concept = expert_kernel_tag;
   using device_type = host_device;
   using row_type = typename Family::element;
+  using grad_type = row_type;
   static constexpr std::size_t blocks = Family::blocks;
   using weight_blocks = std::array<row_type const*, blocks>;
+  using gradient_blocks = std::array<row_type*, blocks>;
 
   /// Parameters and errors are those of loops_kernel.
-  kernel(Family family, std::vector<weight_blocks> native)
-      : family_(family), layout_(family, std::move(native)) {}
+  kernel(Family family, std::vector<weight_blocks> native,
+         std::vector<gradient_blocks> native_grads = {})
+      : family_(family), layout_(family, std::move(native), std::move(native_grads)) {}
 
   [[nodiscard]] std::int64_t hidden() const noexcept { return family_.hidden; }
   /// Not the loops kernel's: ranks that mixed the two would give other bits with another plan.
@@ -61,57 +68,105 @@ class kernel {
     return layout_.native(e);
   }
   [[nodiscard]] byte_count work_bytes(std::span<row_count const> rows_by_group) const {
-    byte_count most = 0;
-    for (row_count const rows : rows_by_group)
-      if (rows > 0) most = (std::max)(most, memory(tiling<row_type>(rows), nullptr).bytes());
-    return most + alignment;
+    return most_bytes(direction::forward, rows_by_group);
   }
 
-  void forward(host_device::queue&, std::span<row_group<blocks> const> groups, row_type const* x,
+  void forward(host_device::queue& q, std::span<row_group<blocks> const> groups, row_type const* x,
                row_type* y, void* work) {
-    auto const address = reinterpret_cast<std::uintptr_t>(work);
-    void* const aligned = static_cast<std::byte*>(work) + (alignment - address % alignment);
-    for (auto const& group : groups) {
-      weight_blocks weights{};
-      for (std::size_t b = 0; b < blocks; ++b)
-        weights[b] = static_cast<row_type const*>(group.weights[b]);
-      tiling<row_type> const cut(group.rows);
-      auto const scratch = memory(cut, aligned);
-      for (row_count done = 0; done < group.rows; done += cut.rows) {
-        std::int64_t const at = (group.first + done) * hidden();
-        compute((std::min)(cut.rows, group.rows - done), x + at, y + at, weights, scratch);
-      }
-    }
+    forward(q, groups, x, y, nullptr, work);
+  }
+
+  // training
+
+  [[nodiscard]] std::int64_t grad_elements(std::size_t block) const {
+    return layout_.grad_elements(block);
+  }
+  [[nodiscard]] std::array<void*, blocks> native_grad(expert_id e) const {
+    return layout_.native_grad(e);
+  }
+  [[nodiscard]] byte_count saved_row_bytes() const { return layout_.saved_row_bytes(); }
+  [[nodiscard]] byte_count backward_work_bytes(std::span<row_count const> rows_by_group) const {
+    return most_bytes(direction::backward, rows_by_group);
+  }
+
+  /// A null `saved` is nothing to be saved.
+  void forward(host_device::queue&, std::span<row_group<blocks> const> groups, row_type const* x,
+               row_type* y, void* saved, void* work) {
+    auto* const keep = static_cast<row_type*>(saved);
+    each_tile(direction::forward, groups, work, [&](auto& group, row_range r, auto& scratch) {
+      auto const out = r.of(y, hidden());
+      tile<row_type> const t{scratch.filled(0, r.of(x, hidden())), scratch.room(1, out),
+                             scratch.inner(r.rows), r.of(keep, family_.saved_elements()),
+                             scratch.blocks};
+      eigen::forward(family_, typed<row_type const>(group.weights), t);
+      scratch.deliver(t.y, out);
+    });
+  }
+
+  void backward(host_device::queue&, std::span<gradient_group<blocks> const> groups,
+                row_type const* x, void const* saved, row_type const* gy, row_type* gx,
+                void* work) {
+    auto const* const kept = static_cast<row_type const*>(saved);
+    each_tile(direction::backward, groups, work, [&](auto& group, row_range r, auto& scratch) {
+      auto const out = r.of(gx, hidden());
+      gradient_tile<row_type> const t{r.rows,
+                                      scratch.filled(0, r.of(x, hidden())),
+                                      scratch.filled(1, r.of(gy, hidden())),
+                                      scratch.room(2, out),
+                                      scratch.inner(r.rows),
+                                      r.of(kept, family_.saved_elements()),
+                                      scratch.blocks};
+      eigen::backward(family_, typed<row_type const>(group.weights), typed<row_type>(group.grads),
+                      t);
+      scratch.deliver(t.gx, out);
+    });
   }
 
  private:
   static constexpr std::int64_t alignment = tile_memory<row_type>::line_bytes;
 
-  [[nodiscard]] tile_memory<row_type> memory(tiling<row_type> const& cut, void* work) const {
-    return {cut, hidden(), inner_columns(family_), work};
+  [[nodiscard]] tile_memory<row_type> memory(direction way, row_count group_rows,
+                                             void* work) const {
+    return {way, tiling<row_type>(group_rows), hidden(), inner_columns(family_, way), work};
   }
 
-  void compute(row_count rows, row_type const* x, row_type* y, weight_blocks const& weights,
-               tile_memory<row_type> const& scratch) const {
-    auto const used = (rows + row_step<row_type> - 1) / row_step<row_type> * row_step<row_type>;
-    tile<row_type> t{{x, used, hidden()}, {y, used, hidden()}, scratch.inner, scratch.blocks};
-    t.inner.rows = used;
-    bool const ragged = used != rows;
-    if (ragged) {
-      t.x.data = scratch.x.data;
-      t.y.data = scratch.y.data;
-      std::copy_n(x, rows * hidden(), scratch.x.data);
-      std::fill_n(scratch.x.row(rows), (used - rows) * hidden(), row_type{0});
+  [[nodiscard]] byte_count most_bytes(direction way,
+                                      std::span<row_count const> rows_by_group) const {
+    byte_count most = 0;
+    for (row_count const rows : rows_by_group)
+      if (rows > 0) most = (std::max)(most, memory(way, rows, nullptr).bytes());
+    return most + alignment;
+  }
+
+  // body(group, rows, scratch) for every tile of every group
+  template <class Group, class Body>
+  void each_tile(direction way, std::span<Group const> groups, void* work, Body body) const {
+    auto const address = reinterpret_cast<std::uintptr_t>(work);
+    void* const aligned = static_cast<std::byte*>(work) + (alignment - address % alignment);
+    for (auto const& group : groups) {
+      tiling<row_type> const cut(group.rows);
+      auto const scratch = memory(way, group.rows, aligned);
+      for (row_count done = 0; done < group.rows; done += cut.rows)
+        body(group, row_range{group.first + done, (std::min)(cut.rows, group.rows - done)},
+             scratch);
     }
-    eigen::forward(family_, weights, t);
-    if (ragged) std::copy_n(scratch.y.data, rows * hidden(), y);
+  }
+
+  template <class T, class Pointer>
+  [[nodiscard]] static std::array<T*, blocks> typed(std::array<Pointer, blocks> const& untyped) {
+    std::array<T*, blocks> pointers{};
+    for (std::size_t b = 0; b < blocks; ++b) pointers[b] = static_cast<T*>(untyped[b]);
+    return pointers;
   }
 
   Family family_;
   loops_kernel<Family> layout_;
 };
-static_assert(expert_kernel<kernel<linear_expert<float>>>);
-static_assert(expert_kernel<kernel<swiglu_expert<double>>>);
-static_assert(expert_kernel<kernel<gptoss_expert<float>>>);
+static_assert(trainable_kernel<kernel<linear_expert<float>>>);
+static_assert(trainable_kernel<kernel<linear_expert<double>>>);
+static_assert(trainable_kernel<kernel<swiglu_expert<float>>>);
+static_assert(trainable_kernel<kernel<swiglu_expert<double>>>);
+static_assert(trainable_kernel<kernel<gptoss_expert<float>>>);
+static_assert(trainable_kernel<kernel<gptoss_expert<double>>>);
 
 }  // namespace llep::eigen

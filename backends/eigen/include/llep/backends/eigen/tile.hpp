@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -10,17 +11,42 @@
 
 namespace llep::eigen {
 
-/// Some rows of one expert, and the scratch to compute them in.
+/// Some rows of one expert on their way forward, and the scratch to compute them in.
 template <class T>
 struct tile {
   matrix_ref<T const> x;   ///< a multiple of row_step rows
   matrix_ref<T> y;         ///< as many
   matrix_ref<T> inner;     ///< as many, of inner activations; every row begins at 64 bytes
+  matrix_ref<T> saved;     ///< what the true rows are to leave for backward; no data: nothing
   block_memory<T> blocks;  ///< for add_product
 };
 
-/// Rows that are computed at a time: packing an expert's weights is paid once a tile.
-inline constexpr row_count most_tile_rows = 512;
+/// Some rows of one expert on their way back.
+template <class T>
+struct gradient_tile {
+  row_count rows;             ///< that are true; those behind them are zero
+  matrix_ref<T const> x;      ///< a multiple of row_step rows
+  matrix_ref<T const> gy;     ///< as many
+  matrix_ref<T> gx;           ///< as many
+  matrix_ref<T> inner;        ///< as many, of inner activations and their gradients
+  matrix_ref<T const> saved;  ///< of the true rows; no data: it is to be computed again
+  block_memory<T> blocks;     ///< for add_product
+};
+
+/// Which way rows go through an expert; what they want of scratch depends on it.
+enum class direction { forward, backward };
+
+/// Rows [first, first + rows) of packed matrices.
+struct row_range {
+  row_count first;
+  row_count rows;
+
+  /// No data where there is none.
+  template <class T>
+  [[nodiscard]] matrix_ref<T> of(T* matrix, std::int64_t cols) const {
+    return {matrix == nullptr ? nullptr : matrix + first * cols, rows, cols};
+  }
+};
 
 /// How the rows of a group are cut into tiles: as even as row_step allows, since a small tile
 /// costs nearly as much packing as a large one. All tiles but the last have `rows` rows.
@@ -47,27 +73,50 @@ class tile_memory {
   /// What the memory is aligned to: a cache line, or what Eigen's packets want.
   static constexpr std::int64_t line_bytes = (std::max)(64, EIGEN_DEFAULT_ALIGN_BYTES);
 
+  /// @param way         forward, the copies are of x and y; backward of x, gy and gx
   /// @param hidden      H
   /// @param inner_cols  elements of a row of inner activations, may be 0
   /// @param work        null to learn the size
-  tile_memory(tiling<T> const& cut, std::int64_t hidden, std::int64_t inner_cols, void* work)
+  tile_memory(direction way, tiling<T> const& cut, std::int64_t hidden, std::int64_t inner_cols,
+              void* work)
       : at_(static_cast<std::byte*>(work)) {
-    auto const depth = (std::min)(block_sizes<T>::depth, (std::max)(hidden, inner_cols));
-    auto const columns = (std::min)(block_sizes<T>::columns, (std::max)(hidden, inner_cols));
-    blocks.of_w = take(depth * columns);
+    auto const widest = (std::max)(hidden, inner_cols);
+    auto const depth = (std::min)(block_sizes<T>::depth, widest);
+    auto const deepest = way == direction::forward ? depth : (std::max)(depth, cut.rows);
+    blocks.of_w = take(deepest * (std::min)(block_sizes<T>::columns, widest));
     blocks.of_x = take(depth * cut.rows);
-    inner = {nullptr, cut.rows, inner_cols, round_up(inner_cols, line_elements)};
-    inner.data = take(cut.rows * inner.stride);
+    inner_ = {nullptr, cut.rows, inner_cols, round_up(inner_cols, line_elements)};
+    inner_.data = take(cut.rows * inner_.stride);
     if (!cut.has_ragged_tile()) return;
-    x = {take(cut.rows * hidden), cut.rows, hidden};
-    y = {take(cut.rows * hidden), cut.rows, hidden};
+    for (std::size_t i = 0; i < (way == direction::forward ? 2U : 3U); ++i)
+      copies_[i] = take(cut.rows * hidden);
   }
 
   [[nodiscard]] byte_count bytes() const { return used_; }
 
   block_memory<T> blocks;
-  matrix_ref<T> inner;
-  matrix_ref<T> x, y;  ///< copies of a ragged tile
+
+  [[nodiscard]] matrix_ref<T> inner(row_count rows) const {
+    return {inner_.data, filled_up(rows), inner_.cols, inner_.stride};
+  }
+
+  /// The packed rows, in copy i with rows of zeros behind them if row_step doesn't divide them.
+  [[nodiscard]] matrix_ref<T const> filled(std::size_t i, matrix_ref<T const> rows) const {
+    if (!is_ragged(rows.rows)) return rows;
+    matrix_ref<T> const all(copies_[i], filled_up(rows.rows), rows.cols);
+    std::copy_n(rows.data, rows.rows * rows.cols, all.data);
+    std::fill_n(all.row(rows.rows), (all.rows - rows.rows) * rows.cols, T{0});
+    return all;
+  }
+
+  /// Where the packed rows are to be computed: in place, or in copy i, whence `deliver` gets them.
+  [[nodiscard]] matrix_ref<T> room(std::size_t i, matrix_ref<T> rows) const {
+    if (!is_ragged(rows.rows)) return rows;
+    return {copies_[i], filled_up(rows.rows), rows.cols};
+  }
+  void deliver(matrix_ref<T const> computed, matrix_ref<T> rows) const {
+    if (is_ragged(rows.rows)) std::copy_n(computed.data, rows.rows * rows.cols, rows.data);
+  }
 
  private:
   static constexpr std::int64_t line_elements = line_bytes / static_cast<std::int64_t>(sizeof(T));
@@ -75,6 +124,8 @@ class tile_memory {
   static constexpr std::int64_t round_up(std::int64_t n, std::int64_t step) {
     return (n + step - 1) / step * step;
   }
+  static constexpr row_count filled_up(row_count rows) { return round_up(rows, row_step<T>); }
+  static constexpr bool is_ragged(row_count rows) { return rows % row_step<T> != 0; }
 
   T* take(std::int64_t elements) {
     T* const here = at_ == nullptr ? nullptr : reinterpret_cast<T*>(at_ + used_);
@@ -84,6 +135,8 @@ class tile_memory {
 
   std::byte* at_;
   byte_count used_ = 0;
+  matrix_ref<T> inner_;
+  std::array<T*, 3> copies_{};
 };
 
 }  // namespace llep::eigen
