@@ -15,5 +15,6 @@ void add_demo_command(CLI::App& program, int& exit_code);
 void add_layer_command(CLI::App& program, int& exit_code);
 void add_plan_command(CLI::App& program);
 void add_replay_command(CLI::App& program);
+void add_train_command(CLI::App& program, int& exit_code);
 
 }  // namespace llep::tool

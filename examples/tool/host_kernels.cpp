@@ -8,6 +8,7 @@
 #include "demo_run_with.hpp"
 #include "input_error.hpp"
 #include "layer_run_with.hpp"
+#include "train/training_run_with.hpp"
 
 namespace llep::tool {
 namespace {
@@ -19,7 +20,9 @@ struct loops {
 
 }  // namespace
 
-host_kernel loops_host_kernel() { return {"loops", run_layer<loops>, run_demo<loops>}; }
+host_kernel loops_host_kernel() {
+  return {"loops", run_layer<loops>, run_demo<loops>, train::run_training<loops>};
+}
 
 std::string host_kernel_names() {
   std::string all;

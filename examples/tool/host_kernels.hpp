@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "demo_run.hpp"
 #include "layer_case.hpp"
 #include "layer_run.hpp"
+#include "train/training_run.hpp"
 
 namespace llep::tool {
 
@@ -17,6 +19,8 @@ struct host_kernel {
   layer_result (*run_layer)(layer_case const& data, layer_setup const& setup);
   demo_outcomes (*run_demo)(demo_input const& input, std::vector<any_planner> const& planners,
                             demo_progress const& progress);
+  train::history (*run_training)(train::setup const& how, std::vector<std::uint8_t> const& text,
+                                 any_planner const& planner, train::progress const& tell);
 };
 
 [[nodiscard]] host_kernel loops_host_kernel();

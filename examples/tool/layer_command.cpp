@@ -36,6 +36,7 @@ struct layer_options {
   std::string scheduler = "concurrent";
   std::int64_t seed = 0;
   std::int64_t repeats = 1;
+  training keep{};
 };
 
 layer_setup setup_of(layer_options const& chosen) {
@@ -47,21 +48,22 @@ layer_setup setup_of(layer_options const& chosen) {
   if (chosen.scheduler == "turns") setup.schedule.how = emulated::scheduling::turns;
   setup.schedule.seed = static_cast<std::uint64_t>(chosen.seed);
   setup.repeats = chosen.repeats;
+  setup.keep = chosen.keep;
   return setup;
 }
 
-// The errors of all expected arrays: null where the array isn't computed. Says what is missed.
+// The errors of all expected arrays. Says what is missed.
 bool judge(layer_case const& data, layer_result const& result, element computing_in,
            nlohmann::ordered_json& errors) {
   bool pass = true;
-  for (auto const& name : data.expected_names()) errors[name] = nullptr;
-  auto const& expected = data.array("out");
-  double const error = scaled_error(expected.values, result.out);
-  double const accepted = tolerance(computing_in, expected.type);
-  errors["out"] = error;
-  if (error > accepted) {
+  for (auto const& name : data.expected_names()) {
+    auto const& expected = data.array(name);
+    double const error = scaled_error(expected.values, result.arrays.at(name));
+    double const accepted = tolerance(computing_in, expected.type);
+    errors[name] = error;
+    if (error <= accepted) continue;
     pass = false;
-    std::cerr << "llep: out: scaled error " << error << " is above " << accepted << '\n';
+    std::cerr << "llep: " << name << ": scaled error " << error << " is above " << accepted << '\n';
   }
   if (result.odd_step != 0) {
     pass = false;
@@ -99,6 +101,7 @@ void add_choices(CLI::App& to, layer_options& chosen) {
   add_word(to, "--row-order", chosen.row_order, row_orders, "which rows a span gets");
   add_word(to, "--dtype", chosen.dtype, dtypes, "computing in");
   add_kernel_option(to, chosen.kernel);
+  add_training_options(to, chosen.keep);
   add_word(to, "--scheduler", chosen.scheduler, schedulers, "how ranks share the machine");
   constexpr auto largest = std::numeric_limits<std::int64_t>::max();
   add_whole(to, "--seed", chosen.seed, 0, largest, "of --scheduler turns [0]");
@@ -122,9 +125,8 @@ void add_layer_command(CLI::App& program, int& exit_code) {
   auto* const command = program.add_subcommand(
       "layer", "Run a golden layer case on several ranks and judge the result; prints JSON");
   command->footer(
-      "peak_bytes: by rank, the workspace of the largest step: rows, lent weights and scratch, "
-      "not\n"
-      "the rank's own weights. max_error: by array, null where it isn't computed.");
+      "peak_bytes: by rank, the workspace and what forward keeps for backward: rows, lent weights\n"
+      "and scratch, not the rank's own weights. max_error: by array, scaled.");
   auto const chosen = std::make_shared<layer_options>();
   command->add_option("CASE", chosen->path, "header of the case, NAME.json")
       ->required()

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include <llep/backends/emulated/run.hpp>
 #include <llep/shape.hpp>
+#include <llep/workspace.hpp>
 
 #include "layer_case_data.hpp"
 #include "policies.hpp"
@@ -20,15 +23,16 @@ struct layer_setup {
   element computing_in = element::f32;  ///< f32 or f64
   emulated::options schedule{};
   std::int64_t repeats = 1;  ///< steps through one dispatcher
+  training keep{};           ///< what forward keeps for backward
 };
 
 /// What came out.
 struct layer_result {
-  std::vector<double> out;  ///< [T][H] of the first step
+  std::map<std::string, std::vector<double>> arrays;  ///< of the last step, by the case's names
   std::int64_t moves = 0;
   row_count spilled_rows = 0;
-  std::vector<byte_count> peak_bytes;  ///< by rank: workspace of the largest step
-  std::int64_t odd_step = 0;  ///< the first step whose output isn't the first one's; 0: none
+  std::vector<byte_count> peak_bytes;  ///< by rank: workspace, and what the record keeps
+  std::int64_t odd_step = 0;  ///< the first step whose results aren't the first one's; 0: none
 };
 
 }  // namespace llep::tool

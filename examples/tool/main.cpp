@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
   llep::tool::add_layer_command(program, exit_code);
   llep::tool::add_plan_command(program);
   llep::tool::add_replay_command(program);
+  llep::tool::add_train_command(program, exit_code);
   try {
     program.parse(argc, argv);
   } catch (CLI::ParseError const& e) {
@@ -61,7 +62,8 @@ int run(int argc, char** argv) {
     return complain(failed, e.what());
   }
   if (program.get_subcommands().empty())
-    return complain(refused, "needs a command: demo, layer, plan or replay; llep --help says more");
+    return complain(refused,
+                    "needs a command: demo, layer, plan, replay or train; llep --help says more");
   return exit_code;
 }
 

@@ -114,6 +114,12 @@ CLI::Option* add_kernel_option(CLI::App& to, std::string& value) {
       ->default_str(value);
 }
 
+void add_training_options(CLI::App& to, training& keep) {
+  to.add_flag("--recompute", keep.recompute, "activations in backward; don't keep them");
+  to.add_flag("--lend-again", keep.lend_again, "weights in backward; don't keep lent ones");
+  to.add_flag("--resend-outputs", keep.resend_outputs, "in backward; don't keep them at home");
+}
+
 void add_planner_options(CLI::App& to, planner_choice& chosen) {
   add_word(to, "--planner", chosen.name, planner_names, "who computes which rows");
   add_threshold_option(to, chosen);

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <llep/workspace.hpp>
+
 #include "planner_choice.hpp"
 
 namespace CLI {
@@ -41,6 +43,9 @@ CLI::Option* add_kernel_option(CLI::App& to, std::string& value);
 
 /// --html: where to write a page, too; empty if it isn't given, and refused if it is given empty.
 CLI::Option* add_html_option(CLI::App& to, std::string& path);
+
+/// --recompute, --lend-again and --resend-outputs: what forward doesn't keep for backward.
+void add_training_options(CLI::App& to, training& keep);
 
 /// --planner and --threshold.
 void add_planner_options(CLI::App& to, planner_choice& chosen);

@@ -18,6 +18,13 @@ namespace llep::tool {
   return text;
 }
 
+/// 1.3e-15 for 1.33227e-15.
+[[nodiscard]] inline std::string scientific(double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.1e", value);
+  return text;
+}
+
 /// 1.2 kB, 3.4 MB or 5.6 GB; powers of ten.
 [[nodiscard]] inline std::string bytes_text(byte_count bytes) {
   auto const n = static_cast<double>(bytes);
