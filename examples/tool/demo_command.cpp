@@ -57,6 +57,7 @@ struct demo_options {
 
 int run_demo_command(demo_options const& chosen) {
   auto const kernel = find_host_kernel(chosen.kernel);
+  if (!chosen.html.empty()) check_writable(chosen.html);
   auto const trace = read_routing_trace(LLEP_EXAMPLE_DATA_DIR "/dsv2lite-law.csv");
   auto const input =
       make_demo_input(trace, {shown_layers.end() - chosen.layers, shown_layers.end()},

@@ -35,7 +35,7 @@ host_kernel find_host_kernel(std::string const& name) {
   auto const found = std::find_if(built_in.begin(), built_in.end(),
                                   [&](host_kernel const& kernel) { return kernel.name == name; });
   if (found == built_in.end())
-    throw input_error("--kernel: " + shown(name) +
+    throw input_error("--kernel: " + (name.empty() ? "nothing" : shown(name)) +
                       " is not built into this program for the emulated backend, only " +
                       host_kernel_names());
   return *found;

@@ -142,8 +142,10 @@ void add_capacity_options(CLI::App& to, planner_choice& chosen) {
     if (!rows || *rows < 0) refuse("--min-tokens", "a whole number of at least 0", given);
     chosen.min_tokens = chunk_rows(*rows);
   };
-  to.add_option_function<std::string>("--min-tokens", read,
-                                      "least rows worth lending an expert for [1024]")
+  to.add_option_function<std::string>(
+        "--min-tokens", read,
+        "rows that a chunk lent has at least, while there are so\nmany and room for them; what is "
+        "left is lent all the same\n[1024]")
       ->type_name("M");
 }
 

@@ -10,6 +10,14 @@
 
 namespace llep::tool {
 
+/// Fails early where a file can't be written at all: what it is to hold may take long. Makes it.
+inline void check_writable(std::string const& path) {
+  std::FILE* const file = std::fopen(path.c_str(), "ab");
+  if (file == nullptr)
+    throw input_error(shown(path, 200) + ": can't be written: " + std::strerror(errno));
+  std::fclose(file);
+}
+
 /// Makes the file at `path` hold these bytes and no others.
 /// @throws input_error if it can't be written in full; a part of it may be there then
 inline void write_file(std::string const& path, std::string const& bytes) {

@@ -183,6 +183,9 @@ TEST_CASE("replay: the JSON object has the keys that are promised, in their orde
   CHECK(begin_of(all["imbalance"]["rows"][0], 99) == words{"step", "layer", "busiest_expert",
                                                            "expert_max_over_mean", "busiest_rank",
                                                            "rank_max_over_mean"});
+  CHECK(all["settings"] ==
+        nlohmann::ordered_json{
+            {"experts", 3}, {"alpha", 1.0}, {"min_tokens", 1024}, {"threshold", nullptr}});
   CHECK(lines_of(run.out).size() == 1);
 }
 

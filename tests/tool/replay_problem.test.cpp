@@ -6,6 +6,8 @@
 #include <llep/validate.hpp>
 #include <vector>
 
+#include "tool/plan_facts.hpp"
+
 namespace {
 
 using llep::row_count;

@@ -113,7 +113,8 @@ std::string key_numbers(replay_story const& all) {
                 counted(p.pairs, "pair") + " of a step and a layer.") +
           cards(
               {{change(fixed(p.before.mean, 2), fixed(p.after.mean, 2)), "max/mean, on average"},
-               {change(fixed(p.before.worst, 2), fixed(p.after.worst, 2)), "max/mean, at worst"},
+               {change(fixed(p.before.worst, 2), fixed(p.after.worst, 2)),
+                "max/mean, worst before and worst after"},
                {change(of_all(all, all.facts.uneven.per_rank_triggers), of_all(all, uneven_after)),
                 "of the pairs have max/mean " + decimal(all.threshold(), 3) + " or more"},
                {moves_a_pair(p, 1), "experts lent in a step of a layer, on average"},
@@ -161,7 +162,8 @@ std::string map_figure(replay_story const& all) {
   std::string caption =
       "Busiest rank over mean rank in every pair of a step (across) and a layer (down): the nearer "
       "a "
-      "shade is to the paper\u2019s, the more even. A shade begins at the number below it, the "
+      "shade is to the background\u2019s, the more even. A shade begins at the number below it, "
+      "the "
       "same "
       "on both sides.";
   if (maps.steps_a_cell > 1)
@@ -211,7 +213,8 @@ std::string spread_section(replay_story const& all) {
   };
   return section(
       "How uneven the routing is, by layer",
-      paragraph("The paper plans only where loads are uneven. By the busiest rank (the test "
+      paragraph("The method\u2019s authors plan only where loads are uneven; so does --threshold. "
+                "By the busiest rank (the test "
                 "<b>per_rank</b>) " +
                 triggers(all.facts.uneven.per_rank_triggers) +
                 "; by the busiest expert (<b>per_expert</b>) " +

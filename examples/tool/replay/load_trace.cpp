@@ -50,7 +50,7 @@ std::vector<std::string> files_of_ranks(std::string const& directory) {
 }
 
 std::string name_of_directory(std::string const& path) {
-  auto const whole = fs::path(path).lexically_normal();
+  auto const whole = fs::absolute(path).lexically_normal();
   return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
 }
 
@@ -66,6 +66,8 @@ load_trace read_load_trace(std::string const& path, std::optional<std::int32_t> 
   std::string const text = read_file(path);
   std::string const source = shown(path, 200);
   std::string const stem = fs::path(path).stem().string();
+  if (text.starts_with("\xEF\xBB\xBF"))
+    throw input_error(source + ":1: trace: begins with a byte order mark, which is no part of it");
   auto const first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) throw input_error(source + ":1: trace: the file holds nothing");
   if (text[first] != '{') return read_csv_trace(text, source, stem, experts);

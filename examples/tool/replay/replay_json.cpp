@@ -52,6 +52,10 @@ ordered of(load_trace const& trace, imbalance_row const& row) {
           {"busiest_rank", row.busiest_rank},     {"rank_max_over_mean", row.rank_ratio}};
 }
 
+double as_number(imbalance_threshold threshold) {
+  return static_cast<double>(threshold.milli()) / 1000;
+}
+
 // `object` with one more field, a list. Entry by entry: a tree of millions of them takes many times
 // the memory of its text.
 template <class Row, class Make>
@@ -72,11 +76,20 @@ std::string imbalance_text(load_trace const& trace, replay_setup const& setup,
                            replay_result const& result) {
   auto const all = summary(result.imbalances);
   ordered const head{{"pairs", result.imbalances.size()},
-                     {"threshold", static_cast<double>(setup.threshold().milli()) / 1000},
+                     {"threshold", as_number(setup.threshold())},
                      {"per_rank_triggers", all.per_rank_triggers},
                      {"per_expert_triggers", all.per_expert_triggers}};
   return with_list(head, "rows", result.imbalances,
                    [&](imbalance_row const& row) { return of(trace, row); });
+}
+
+ordered settings(load_trace const& trace, replay_setup const& setup) {
+  ordered all{{"experts", trace.experts},
+              {"alpha", setup.common.alpha.exact()},
+              {"min_tokens", setup.common.min_tokens.value()},
+              {"threshold", nullptr}};  // everything is planned
+  if (setup.common.threshold) all["threshold"] = as_number(setup.threshold());
+  return all;
 }
 
 }  // namespace
@@ -89,7 +102,8 @@ std::string replay_json(load_trace const& trace, replay_setup const& setup,
   auto text = with_list(head, "rows", result.rows,
                         [&](replay_row const& row) { return of(trace, setup, row); });
   text.back() = ',';
-  return text.append("\"imbalance\":").append(imbalance_text(trace, setup, result)).append("}\n");
+  text.append("\"imbalance\":").append(imbalance_text(trace, setup, result));
+  return text.append(",\"settings\":").append(text_of(settings(trace, setup))).append("}\n");
 }
 
 }  // namespace llep::tool

@@ -99,6 +99,16 @@ std::string options_of(replay_setup const& setup) {
   return text;
 }
 
+// m is made for large batches.
+std::string coarse_chunks(load_trace const& trace, replay_setup const& setup,
+                          replay_result const& result) {
+  auto const pairs = std::max(std::ssize(trace.pairs), std::ptrdiff_t{1});
+  auto const mean = result.total_rows / pairs / setup.ranks;
+  if (setup.common.min_tokens.value() <= mean) return "";
+  return "m is above the " + std::to_string(mean) +
+         " rows of a mean rank: a smaller --min-tokens evens out better";
+}
+
 void write_heading(std::ostream& out, load_trace const& trace, replay_setup const& setup,
                    replay_result const& result) {
   auto const fact = [&](std::string const& name, std::string const& value) {
@@ -114,6 +124,7 @@ void write_heading(std::ostream& out, load_trace const& trace, replay_setup cons
   fact("ranks", ranks_of(trace, setup));
   fact("rows", rows_of(setup, result));
   fact("planning", options_of(setup));
+  fact("note", coarse_chunks(trace, setup, result));
 }
 
 // ---- planners --------------------------------------------------------------------------------
@@ -127,7 +138,7 @@ constexpr std::size_t narrow = 6;
 void write_planner_titles(std::ostream& out) {
   out << '\n'
       << at_left("", name_width) << at_right("busiest / mean, EP -> plan", 2 * change_width + 2)
-      << at_right("moves a pair", middle + narrow) << at_right("most lent", 2 * narrow)
+      << at_right("moves/pair", middle + narrow) << at_right("most lent", 2 * narrow)
       << at_right("rows", wide) << at_right("planning, us", middle + narrow) << '\n'
       << at_left("planner", name_width) << at_right("mean", change_width)
       << at_right("worst", change_width + 2) << at_right("mean", middle) << at_right("most", narrow)
@@ -165,8 +176,8 @@ void write_imbalance(std::ostream& out, replay_setup const& setup, replay_result
         << result.imbalances.size() << " pairs\n";
   };
   out << '\n'
-      << at_left("imbalance as recorded", name_width) << at_right("median", 7)
-      << at_right("95th", 8) << at_right("worst", 8) << "   how often it counts as uneven\n";
+      << at_left("imbalance under EP", name_width) << at_right("median", 7) << at_right("95th", 8)
+      << at_right("worst", 8) << "   how often it counts as uneven\n";
   line("busiest expert / mean", all.experts, "per_expert", all.per_expert_triggers);
   line("busiest rank / mean", all.ranks, "per_rank", all.per_rank_triggers);
 }

@@ -106,7 +106,7 @@ void router_trace_reader::check_ranks() const {
     while (records.contains(missing)) ++missing;
     throw input_error(place(records.begin()->second) + ": rank: there is no record of rank " +
                       std::to_string(missing) + " of " + std::to_string(ranks_) +
-                      " for this step and layer");
+                      " for this step and layer; a directory is read with all ranks' files");
   }
 }
 
