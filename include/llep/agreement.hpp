@@ -125,12 +125,13 @@ class agreement {
     all_.resize(static_cast<std::size_t>(ranks));
   }
 
-  /// Gathers `a` from every rank. O(P).
+  /// Gathers `a` from every rank, and as many words besides as a gather with counts of so many
+  /// experts: ranks that are in different calls still match, and can be told. O(P x E).
   template <communicator C>
-  void gather(typename D::queue& q, C& group, announcement const& a) {
-    reserve(header_words);
-    put(q, a, 0);
-    exchange(q, group, header_words);
+  void gather(typename D::queue& q, C& group, announcement const& a, std::int32_t experts) {
+    reserve(header_words + experts);
+    put(q, a, experts);
+    exchange(q, group, header_words + experts);
   }
 
   /// Gathers `a` and how many rows go to each of E experts: those of `ids`, or none if it holds a

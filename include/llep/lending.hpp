@@ -96,9 +96,8 @@ class weight_lending {
     auto const layout = detail::gradient_layout(kernel);
     order_moves(p);
     std::int64_t const rounds = steps.most_lending();
-    auto const place = [&](std::int64_t round) { return incoming + round % 2 * layout.total(); };
     auto const start = [&](std::int64_t round) {
-      return post_round(q, group, steps, round, gradients, place(round), layout);
+      return post_round(q, group, steps, round, gradients, incoming, layout);
     };
     std::optional<ticket> next;
     if (rounds > 0) next.emplace(start(0));
@@ -108,7 +107,8 @@ class weight_lending {
       if (round + 1 < rounds) next.emplace(start(round + 1));
       group.wait(q, std::move(here));
       if (round < steps.lending(group.rank()))
-        add(q, group, kernel, move_of(group.rank(), round).expert, place(round), layout);
+        add(q, group, kernel, move_of(group.rank(), round).expert, place(incoming, round, layout),
+            layout);
     }
   }
 
@@ -162,13 +162,20 @@ class weight_lending {
              layout.template at<void const*>(gradients + lent_position(steps, m) * layout.total()),
              layout);
       else if (owner == me)
-        receive(m.to, incoming, layout);
+        receive(m.to, place(incoming, round, layout), layout);
     }
     return group.post(q, lane::weights, sends_, receives_, layout.unit());
   }
 
+  // Where a round's gradients come in; ranks that own nothing lent have no such place.
+  static std::byte* place(std::byte* incoming, std::int64_t round, blocks_layout const& layout) {
+    return incoming + round % 2 * layout.total();
+  }
+
   static void add(queue_type& q, C& group, K& kernel, expert_id e, std::byte const* from,
-                  blocks_layout const& layout) {
+                  blocks_layout const& layout)
+    requires trainable_kernel<K>
+  {
     using grad = typename K::grad_type;
     auto const blocks = layout.template at<void const*>(from);
     auto const own = kernel.native_grad(e);

@@ -42,8 +42,11 @@ class record_pool {
   explicit record_pool(D& device) : device_(&device) {}
   record_pool(record_pool const&) = delete;
   record_pool& operator=(record_pool const&) = delete;
-  ~record_pool() {  // records may live on, empty-handed; the device may not
-    for (auto const& step : steps_) step->memory = device_buffer<D>(*device_);
+  ~record_pool() {  // records may live on, empty-handed and of no pool; the device may not
+    for (auto const& step : steps_) {
+      step->memory = device_buffer<D>(*device_);
+      step->pool = nullptr;  // another pool may come to lie here
+    }
   }
 
   /// The free one with the most memory, or a new one.

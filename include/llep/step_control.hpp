@@ -63,12 +63,12 @@ void check_weights(announcement& a, K const& kernel, std::span<rank_id const> ow
 }
 
 template <trainable_kernel K>
-void check_gradients(announcement& a, K const& kernel, std::span<rank_id const> owner, rank_id me) {
+void check_gradient_sizes(announcement& a, K const& kernel) {
+  constexpr auto each = static_cast<byte_count>(sizeof(typename K::grad_type));
   for (std::size_t b = 0; b < K::blocks; ++b)
-    if (kernel.grad_elements(b) < 1)
-      a.set_fault(errc::invalid_argument,
-                  "kernel: grad_elements(" + std::to_string(b) + ") must be at least 1");
-  check_blocks(a, owner, me, "gradient", [&](expert_id e) { return kernel.native_grad(e); });
+    if (std::int64_t const n = kernel.grad_elements(b); n < 1 || n > most_bytes / each)
+      a.set_fault(errc::invalid_argument, "kernel: grad_elements(" + std::to_string(b) +
+                                              ") must be from 1 to 2^56 bytes' worth");
 }
 
 }  // namespace detail
@@ -102,7 +102,7 @@ class step_control {
   [[nodiscard]] std::optional<error> agree(queue_type& q) {
     announcement a = introduce(detail::operation::construct);
     check_owners(a);
-    agree_.gather(q, *group_, a);
+    agree_.gather(q, *group_, a, 0);  // E isn't agreed on yet
     return verdict();
   }
 
@@ -123,8 +123,10 @@ class step_control {
     detail::guard(a, [&] {
       a.kernel = kernel.digest();
       detail::check_weights(a, kernel, owner_, group_->rank());
+      if constexpr (trainable_kernel<K>)
+        if (kept != nullptr) detail::check_gradient_sizes(a, kernel);
     });
-    agree_.gather(q, *group_, a, in.ids, static_cast<std::int32_t>(owner_.size()));
+    agree_.gather(q, *group_, a, in.ids, experts());
     if (auto refused = verdict()) return refused;
     planning_.decide(last_problem(), group_->rank());
     return std::nullopt;
@@ -151,10 +153,12 @@ class step_control {
         if (a.kernel != kept->kernel)
           a.set_fault(errc::invalid_argument, "kernel: isn't like the one of the record");
         detail::check_weights(a, kernel, owner_, group_->rank());
-        detail::check_gradients(a, kernel, owner_, group_->rank());
+        detail::check_gradient_sizes(a, kernel);
+        detail::check_blocks(a, owner_, group_->rank(), "gradient",
+                             [&](expert_id e) { return kernel.native_grad(e); });
       });
     }
-    agree_.gather(q, *group_, a);
+    agree_.gather(q, *group_, a, experts());
     return verdict();
   }
 
@@ -179,11 +183,13 @@ class step_control {
       a.set_fault(errc::device, "a workspace of " + std::to_string(mine.workspace + mine.kept) +
                                     " bytes: " + current_error(no_rank).what());
     }
-    agree_.gather(q, *group_, a);
+    agree_.gather(q, *group_, a, experts());
     return verdict();
   }
 
  private:
+  [[nodiscard]] std::int32_t experts() const { return static_cast<std::int32_t>(owner_.size()); }
+
   [[nodiscard]] std::optional<error> verdict() {
     auto refused = announcement::verdict(agree_.all());
     if (refused && refused->code() == errc::plan_inconsistent) planning_.forgive();

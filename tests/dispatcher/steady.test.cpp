@@ -5,14 +5,18 @@
 #include <llep/dispatcher.hpp>
 #include <new>
 
+#include "support/allocations.hpp"
 #include "support/random_layer.hpp"
 
 // Counts every allocation of the process, of whatever rank, while `counting` is on.
 
+std::atomic<bool> llep::testing::counting{false};
+std::atomic<std::int64_t> llep::testing::allocations{0};
+
 namespace {
 
-std::atomic<bool> counting{false};
-std::atomic<std::int64_t> allocations{0};
+using llep::testing::allocations;
+using llep::testing::counting;
 
 void* counted(std::size_t bytes, std::size_t alignment) {
   if (counting) ++allocations;

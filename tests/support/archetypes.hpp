@@ -14,6 +14,7 @@
 #include <llep/concepts/imbalance_test.hpp>
 #include <llep/concepts/planner.hpp>
 #include <llep/concepts/row_order.hpp>
+#include <llep/concepts/training.hpp>
 
 namespace llep::testing {
 
@@ -209,6 +210,47 @@ struct own_rows_device_archetype : device_archetype<HostMemory> {
   void combine(typename device_archetype<HostMemory>::queue& q, row_archetype const* y,
                std::int32_t const* slots, matrix_ref<float const> gates,
                matrix_ref<row_archetype> out);
+};
+
+// ---- what goes backwards ------------------------------------------------------------------------
+
+/// An element of gradients of a model's own: only the device can add one to another.
+struct grad_archetype {
+  grad_archetype() = delete;
+  std::byte bytes[4];
+};
+
+/// Goes back with one triple of element types.
+template <class Device = device_archetype<>, class Row = float, class Gate = float,
+          class Grad = grad_archetype>
+struct training_device_archetype : Device {
+  using queue = typename Device::queue;
+
+  void zero(queue& q, void* memory, byte_count bytes);
+  void accumulate(queue& q, Grad const* from, std::int64_t n, Grad* to);
+  void pack_scaled(queue& q, matrix_ref<Row const> g, matrix_ref<Gate const> gates,
+                   std::int32_t const* slots, Row* out);
+  void sum(queue& q, Row const* y, std::int32_t const* slots, std::int64_t choices,
+           matrix_ref<Row> out);
+  void gate_gradient(queue& q, Row const* y, std::int32_t const* slots, matrix_ref<Row const> g,
+                     matrix_ref<Gate> out);
+};
+
+template <device Device = training_device_archetype<>, class Row = float, std::size_t Blocks = 2,
+          class Grad = grad_archetype>
+struct trainable_kernel_archetype : expert_kernel_archetype<Device, Row, Blocks> {
+  using queue = typename Device::queue;
+  using grad_type = Grad;
+  using expert_kernel_archetype<Device, Row, Blocks>::forward;
+
+  std::int64_t grad_elements(std::size_t block) const;
+  std::array<void*, Blocks> native_grad(expert_id e) const;
+  byte_count saved_row_bytes() const;
+  byte_count backward_work_bytes(std::span<row_count const> rows_by_group) const;
+  void forward(queue& q, std::span<row_group<Blocks> const> groups, Row const* x, Row* y,
+               void* saved, void* work);
+  void backward(queue& q, std::span<gradient_group<Blocks> const> groups, Row const* x,
+                void const* saved, Row const* gy, Row* gx, void* work);
 };
 
 }  // namespace llep::testing

@@ -178,6 +178,30 @@ class stream_device {
     later(q, [=](host_device& d, host_device::queue& h) { d.combine(h, y, slots, gates, out); });
   }
 
+  void zero(queue& q, void* p, byte_count bytes) {
+    later(q, [=](host_device& d, host_device::queue& h) { d.zero(h, p, bytes); });
+  }
+  template <class T>
+  void accumulate(queue& q, T const* src, std::int64_t n, T* dst) {
+    later(q, [=](host_device& d, host_device::queue& h) { d.accumulate(h, src, n, dst); });
+  }
+  template <class Row, class Gate>
+  void pack_scaled(queue& q, matrix_ref<Row const> g, matrix_ref<Gate const> gates,
+                   std::int32_t const* slots, Row* out) {
+    later(q,
+          [=](host_device& d, host_device::queue& h) { d.pack_scaled(h, g, gates, slots, out); });
+  }
+  template <class Row>
+  void sum(queue& q, Row const* y, std::int32_t const* slots, std::int64_t choices,
+           matrix_ref<Row> out) {
+    later(q, [=](host_device& d, host_device::queue& h) { d.sum(h, y, slots, choices, out); });
+  }
+  template <class Row, class Gate>
+  void gate_gradient(queue& q, Row const* y, std::int32_t const* slots, matrix_ref<Row const> g,
+                     matrix_ref<Gate> out) {
+    later(q, [=](host_device& d, host_device::queue& h) { d.gate_gradient(h, y, slots, g, out); });
+  }
+
  private:
   template <class Work>
   static void later(queue& q, Work work) {
@@ -191,6 +215,7 @@ class stream_device {
   host_device host_;
 };
 static_assert(device<stream_device>);
+static_assert(trains_rows<stream_device, double, double, double>);
 
 /// The loops kernel on such a device.
 template <class Family>
@@ -208,7 +233,25 @@ class stream_kernel : public loops_kernel<Family> {
       base::forward(h, kept, x, y, work);
     });
   }
+  void forward(stream_device::queue& q, std::span<row_group<base::blocks> const> groups,
+               typename base::row_type const* x, typename base::row_type* y, void* saved,
+               void* work) {
+    std::vector<row_group<base::blocks>> kept(groups.begin(), groups.end());
+    q.put([this, kept, x, y, saved, work] {
+      host_device::queue h;
+      base::forward(h, kept, x, y, saved, work);
+    });
+  }
+  void backward(stream_device::queue& q, std::span<gradient_group<base::blocks> const> groups,
+                typename base::row_type const* x, void const* saved,
+                typename base::row_type const* gy, typename base::row_type* gx, void* work) {
+    std::vector<gradient_group<base::blocks>> kept(groups.begin(), groups.end());
+    q.put([this, kept, x, saved, gy, gx, work] {
+      host_device::queue h;
+      base::backward(h, kept, x, saved, gy, gx, work);
+    });
+  }
 };
-static_assert(expert_kernel<stream_kernel<linear_expert<float>>>);
+static_assert(trainable_kernel<stream_kernel<linear_expert<float>>>);
 
 }  // namespace llep::testing

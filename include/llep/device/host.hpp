@@ -114,6 +114,8 @@ class host_device {
   }
 
   template <class Row, class Gate>
+    requires(std::same_as<Row, float> || std::same_as<Row, double>) &&
+            (std::same_as<Gate, float> || std::same_as<Gate, double>)
   void pack_scaled(queue&, matrix_ref<Row const> g, matrix_ref<Gate const> gates,
                    std::int32_t const* slots, Row* out) {
     for (std::int64_t t = 0; t < g.rows; ++t) {
@@ -126,6 +128,7 @@ class host_device {
   }
 
   template <class Row>
+    requires std::same_as<Row, float> || std::same_as<Row, double>
   void sum(queue&, Row const* y, std::int32_t const* slots, std::int64_t choices,
            matrix_ref<Row> out) {
     for (std::int64_t t = 0; t < out.rows; ++t)
@@ -134,6 +137,8 @@ class host_device {
   }
 
   template <class Row, class Gate>
+    requires(std::same_as<Row, float> || std::same_as<Row, double>) &&
+            (std::same_as<Gate, float> || std::same_as<Gate, double>)
   void gate_gradient(queue&, Row const* y, std::int32_t const* slots, matrix_ref<Row const> g,
                      matrix_ref<Gate> out) {
     for (std::int64_t t = 0; t < out.rows; ++t) {
