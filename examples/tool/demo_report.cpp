@@ -124,8 +124,8 @@ void write_layer(std::ostream& out, demo_comparison const& both, std::size_t n, 
       << " ("
       << bytes_change(2 * ep.travelling_rows * in.row_bytes(),
                       2 * llep.travelling_rows * in.row_bytes())
-      << ")\n  busiest rank computes " << fixed(1e3 * most(ep.seconds), 1) << " ms -> "
-      << fixed(1e3 * most(llep.seconds), 1) << " ms (CPU time in the kernel)\n";
+      << ")\n  busiest rank computes " << fixed(1e3 * most_seconds(ep), 1) << " ms -> "
+      << fixed(1e3 * most_seconds(llep), 1) << " ms (CPU time in the kernel)\n";
 }
 
 void write_memory(std::ostream& out, demo_comparison const& both) {
@@ -141,7 +141,8 @@ void write_summary(std::ostream& out, demo_comparison const& both) {
   demo_totals const ep(both.ep);
   demo_totals const llep(both.llep);
   demo_input const& in = *both.input;
-  out << "\nsummary, EP -> LLEP, " << both.ep.size() << " layers\n"
+  out << "\nsummary, EP -> LLEP, "
+      << (both.ep.size() == 1 ? "1 layer" : std::to_string(both.ep.size()) + " layers") << '\n'
       << "  rows, max/mean  " << fixed(ep.average, 2) << " -> " << fixed(llep.average, 2)
       << " on average, " << fixed(ep.worst, 2) << " -> " << fixed(llep.worst, 2) << " at worst\n"
       << "  compute time    busiest ranks " << fixed(1e3 * ep.seconds, 0) << " ms -> "

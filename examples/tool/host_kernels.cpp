@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <CLI/CLI.hpp>
 #include <llep/kernel/loops.hpp>
 
 #include "demo_run_with.hpp"
@@ -37,8 +38,15 @@ host_kernel find_host_kernel(std::string const& name) {
   if (found == built_in.end())
     throw input_error("--kernel: " + (name.empty() ? "nothing" : shown(name)) +
                       " is not built into this program for the emulated backend, only " +
-                      host_kernel_names());
+                      host_kernel_names() +
+                      "; where backends/NAME exists, configure with -D LLEP_BACKENDS=NAME");
   return *found;
+}
+
+CLI::Option* add_kernel_option(CLI::App& to, std::string& value) {
+  return to.add_option("--kernel", value, "what computes the experts: " + host_kernel_names())
+      ->type_name("NAME")
+      ->default_str(value);
 }
 
 }  // namespace llep::tool

@@ -10,6 +10,11 @@
 #include "layer_run.hpp"
 #include "train/training_run.hpp"
 
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
 namespace llep::tool {
 
 /// What computes the experts on emulated ranks, each of which sees the weights of its own experts
@@ -31,5 +36,9 @@ struct host_kernel {
 /// The one that --kernel names.
 /// @throws input_error if it isn't built in
 [[nodiscard]] host_kernel find_host_kernel(std::string const& name);
+
+/// --kernel, kept in `value`, which holds the default. What isn't built in is refused where it is
+/// looked up.
+CLI::Option* add_kernel_option(CLI::App& to, std::string& value);
 
 }  // namespace llep::tool

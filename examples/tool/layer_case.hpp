@@ -15,6 +15,7 @@
 
 #include "json_field.hpp"
 #include "layer_case_data.hpp"
+#include "limits.hpp"
 #include "read_file.hpp"
 
 namespace llep::tool {
@@ -40,7 +41,6 @@ class layer_case_reader {
 
  private:
   static constexpr std::int64_t most_rows = std::numeric_limits<std::int32_t>::max();
-  static constexpr std::int64_t most_experts = 1'048'576;
 
   void read_sizes() {
     case_.id = header_.at("id").text();
@@ -50,7 +50,8 @@ class layer_case_reader {
     else if (activation != "swiglu")
       header_.at("activation").fail("must be gptoss_swiglu or swiglu, not " + shown(activation));
     case_.tokens = header_.at("num_tokens").whole(0, most_rows);
-    case_.experts = static_cast<std::int32_t>(header_.at("num_experts").whole(1, most_experts));
+    case_.experts =
+        static_cast<std::int32_t>(header_.at("num_experts").whole(1, most_ranks_or_experts));
     case_.choices = header_.at("top_k").whole(1, most_rows);
     case_.hidden = header_.at("hidden_size").whole(1, most_rows);
     case_.inner = header_.at("intermediate_size").whole(1, most_rows);

@@ -26,8 +26,8 @@ int complain(int exit_code, std::string const& what) {
 constexpr std::string_view out_of_memory =
     "out of memory: the input or the option asks for too much";
 
-// The destructor of a large JSON list needs memory itself. Where it gets none nobody can catch it, so
-// the words are said here; without allocating, and without what standard output still holds.
+// The destructor of a large JSON list needs memory itself. Where it gets none nobody can catch it,
+// so the words are said here; without allocating, and without what standard output still holds.
 [[noreturn]] void terminate() {
   try {
     if (auto const why = std::current_exception()) std::rethrow_exception(why);

@@ -10,7 +10,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "host_kernels.hpp"
 #include "input_error.hpp"
 
 namespace llep::tool {
@@ -106,12 +105,6 @@ CLI::Option* add_html_option(CLI::App& to, std::string& path) {
   };
   return to.add_option_function<std::string>("--html", keep, "write it as a page, too")
       ->type_name("FILE");
-}
-
-CLI::Option* add_kernel_option(CLI::App& to, std::string& value) {
-  return to.add_option("--kernel", value, "what computes the experts: " + host_kernel_names())
-      ->type_name("NAME")
-      ->default_str(value);
 }
 
 void add_training_options(CLI::App& to, training& keep) {

@@ -37,10 +37,6 @@ CLI::Option* add_words(CLI::App& to, std::string const& name, std::vector<std::s
 void check_words(std::string const& option, std::span<std::string const> values,
                  std::span<std::string_view const> allowed);
 
-/// --kernel, kept in `value`, which holds the default. What isn't built in is refused where it is
-/// looked up.
-CLI::Option* add_kernel_option(CLI::App& to, std::string& value);
-
 /// --html: where to write a page, too; empty if it isn't given, and refused if it is given empty.
 CLI::Option* add_html_option(CLI::App& to, std::string& path);
 

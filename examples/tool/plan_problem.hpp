@@ -14,6 +14,7 @@
 #include <llep/planner/capacity.hpp>
 
 #include "json_field.hpp"
+#include "limits.hpp"
 
 namespace llep::tool {
 
@@ -30,8 +31,6 @@ struct plan_problem {
 };
 
 namespace detail {
-
-inline constexpr std::int64_t most_ranks_or_experts = 1'048'576;
 
 inline std::vector<row_count> read_loads(json_field const& line, std::int32_t experts) {
   auto const field = line.at("loads");

@@ -19,6 +19,11 @@ struct planner_choice {
   std::optional<imbalance_threshold> threshold{};  ///< none: no fallback
 };
 
+/// 1.3 for the threshold that was made of it.
+[[nodiscard]] inline double as_number(imbalance_threshold threshold) {
+  return static_cast<double>(threshold.milli()) / 1000;
+}
+
 inline constexpr std::array<std::string_view, 4> planner_names{
     "standard_ep", "least_loaded", "least_loaded_paper", "least_loaded_reference"};
 

@@ -90,7 +90,7 @@ void check_spoilt(std::vector<spoiling> const& ways) {
 TEST_CASE("bad usage: the message names the option and what it takes", "[tool]") {
   std::string const hot = LLEP_TEST_DATA_DIR "/moe_layer/swiglu_02_one_hot_expert.json";
   std::vector<std::pair<std::vector<std::string>, std::string>> const lines{
-      {{}, "demo, layer, plan or replay"},
+      {{}, "demo, layer, plan, replay or train"},
       {{"bogus"}, "bogus"},
       {{"--bogus"}, "--bogus"},
       {{"plan", "more"}, "more"},

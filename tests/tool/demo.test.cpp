@@ -18,12 +18,19 @@ bool plain(std::string const& text) {
 }  // namespace
 
 TEST_CASE("demo: proves the outputs equal, in plain text when it is piped", "[tool]") {
-  auto const run = run_tool({"demo", "--layers", "1"});
+  auto const run = run_tool({"demo"});
   CHECK(run.exit_code == 0);
   CHECK(run.err.empty());
   CHECK(plain(run.out));
   CHECK(run.out.find("bit-identical in every layer") != std::string::npos);
   for (auto const& line : lines_of(run.out)) CHECK(line.size() <= 100);
+}
+
+TEST_CASE("demo: computes with plain loops too", "[tool]") {
+  auto const run = run_tool({"demo", "--layers", "1", "--kernel", "loops"});
+  CHECK(run.exit_code == 0);
+  CHECK(run.out.find("kernel loops") != std::string::npos);
+  CHECK(run.out.find("bit-identical in every layer") != std::string::npos);
 }
 
 TEST_CASE("demo: takes rank counts that divide nothing", "[tool]") {

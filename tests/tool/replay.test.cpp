@@ -185,7 +185,7 @@ TEST_CASE("replay: the JSON object has the keys that are promised, in their orde
                                                            "rank_max_over_mean"});
   CHECK(all["settings"] ==
         nlohmann::ordered_json{
-            {"experts", 3}, {"alpha", 1.0}, {"min_tokens", 1024}, {"threshold", nullptr}});
+            {"experts", 4}, {"alpha", 1.0}, {"min_tokens", 1024}, {"threshold", nullptr}});
   CHECK(lines_of(run.out).size() == 1);
 }
 

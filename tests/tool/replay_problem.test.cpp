@@ -2,7 +2,6 @@
 #include "tool/replay/replay_problem.hpp"
 
 #include <catch2/catch_test_macros.hpp>
-#include <catch2/matchers/catch_matchers_string.hpp>
 #include <llep/validate.hpp>
 #include <vector>
 
@@ -62,12 +61,4 @@ TEST_CASE("replay problem: counts that nobody needs are left out where they are 
   auto const problem = made(trace_of({1, 2, 3, 4, 5, 6}), 1'048'576);
   CHECK(problem.counts.empty());
   CHECK(problem.load == counts{5, 7, 9});
-}
-
-TEST_CASE("replay problem: rows beyond 64 bits are refused, and the pair is named",
-          "[tool][replay]") {
-  auto const trace = trace_of({1, 0, 0, 1, 0, 0});
-  CHECK(made(trace, 2, 4'611'686'018'427'387'903).load.front() == 9'223'372'036'854'775'806);
-  CHECK_THROWS_WITH(make_replay_problem(trace, trace.pairs[0], 2, 4'611'686'018'427'387'904),
-                    Catch::Matchers::ContainsSubstring("--scale: the rows of step 4, layer 9"));
 }

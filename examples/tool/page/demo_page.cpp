@@ -48,10 +48,6 @@ std::string heading(demo_comparison const& both) {
          "</header>\n";
 }
 
-byte_count most(std::vector<byte_count> const& by_rank) {
-  return *std::max_element(by_rank.begin(), by_rank.end());
-}
-
 std::string key_numbers(demo_comparison const& both) {
   demo_totals const ep(both.ep);
   demo_totals const llep(both.llep);
@@ -67,7 +63,7 @@ std::string key_numbers(demo_comparison const& both) {
                  {change(fixed(ep.worst, 2), fixed(llep.worst, 2)), "max/mean, at worst"},
                  {change(fixed(1e3 * ep.seconds, 0), fixed(1e3 * llep.seconds, 0)) + "\u00A0ms",
                   "CPU time of the busiest ranks in the kernel" + faster},
-                 {change(bytes_words(most(ep.peaks)), bytes_words(most(llep.peaks))),
+                 {change(bytes_words(ep.peak()), bytes_words(llep.peak())),
                   "peak workspace of a rank"},
                  {grouped(llep.moves),
                   "experts lent, " + bytes_words(llep.moves * in.expert_bytes()) + " of weights; " +

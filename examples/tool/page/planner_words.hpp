@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "../planner_choice.hpp"
 #include "../policies.hpp"
 #include "page_words.hpp"
 
@@ -26,7 +27,7 @@ namespace detail {
 template <planner Primary>
 [[nodiscard]] std::string settings(fallback<Primary> const& p) {
   return settings(p.primary) + "; standard EP where max/mean is below " +
-         decimal(static_cast<double>(p.uneven.threshold.milli()) / 1e3, 3);
+         decimal(as_number(p.uneven.threshold), 3);
 }
 
 }  // namespace detail

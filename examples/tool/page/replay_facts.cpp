@@ -76,10 +76,7 @@ replay_facts make_replay_facts(load_trace const& trace, replay_setup const& setu
   facts.layers = numbers(trace, &trace_pair::layer);
   facts.planners = summaries(setup, result);
   facts.uneven = summary(result.imbalances);
-  auto const lends = std::find_if(facts.planners.begin(), facts.planners.end(),
-                                  [](planner_summary const& p) { return p.moves > 0; });
-  if (lends != facts.planners.end())
-    facts.detailed = static_cast<std::size_t>(lends - facts.planners.begin());
+  facts.detailed = first_that_lends(facts.planners);
   if (auto const order = by_unevenness(result); !order.empty()) {
     facts.worst = order.front();
     facts.typical = order[order.size() / 2];

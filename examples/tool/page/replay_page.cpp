@@ -31,9 +31,7 @@ struct replay_story {
 
   [[nodiscard]] planner_summary const& planner() const { return facts.planners[facts.detailed]; }
   [[nodiscard]] std::string const& planner_name() const { return planner().planner; }
-  [[nodiscard]] double threshold() const {
-    return static_cast<double>(setup.threshold().milli()) / 1000;
-  }
+  [[nodiscard]] double threshold() const { return as_number(setup.threshold()); }
   [[nodiscard]] std::int64_t pairs() const { return std::ssize(trace.pairs); }
 };
 

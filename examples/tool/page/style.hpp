@@ -9,12 +9,14 @@ namespace llep::tool {
 // brighter), so that none is told from another by its hue alone. Paper is always light.
 inline constexpr std::string_view page_style = R"css(
 :root{--paper:#fff;--ink:#1c2127;--quiet:#5a6470;--rule:#d9dde2;--box:#f5f6f8;
---native:#0072b2;--lent:#e69f00;--cell:#e69f00;--k0:#0072b2;--k1:#d55e00;--k2:#009e73;--k3:#b0578d;--k4:#b37b00;
+--native:#0072b2;--lent:#e69f00;--cell:#e69f00;
+--k0:#0072b2;--k1:#d55e00;--k2:#009e73;--k3:#b0578d;--k4:#b37b00;
 --k5:#3a8fc4;--h0:#f1efe6;--h1:#fae3a2;--h2:#fbc15e;--h3:#f0923a;--h4:#d9632f;--h5:#ad3549;
 --h6:#7d2359;--h7:#4a1557;--h8:#1a0a2c}
 @media screen and (prefers-color-scheme:dark){
 :root{--paper:#14181d;--ink:#e6e9ec;--quiet:#9aa5b1;--rule:#343c45;--box:#1d232a;
---native:#4f9fd6;--lent:#f0a91a;--cell:#a86a00;--k0:#56b4e9;--k1:#f0803c;--k2:#2bc498;--k3:#e08fbd;--k4:#e6b94d;
+--native:#4f9fd6;--lent:#f0a91a;--cell:#a86a00;
+--k0:#56b4e9;--k1:#f0803c;--k2:#2bc498;--k3:#e08fbd;--k4:#e6b94d;
 --k5:#8fcaf0;--h0:#262d35;--h1:#43265c;--h2:#70265f;--h3:#a8354f;--h4:#d45c36;--h5:#ef8a37;
 --h6:#f9b653;--h7:#fddf83;--h8:#fff8d6}}
 *{box-sizing:border-box}
@@ -64,7 +66,8 @@ text{font-size:11px;fill:var(--ink);font-variant-numeric:tabular-nums}
 .native{fill:var(--native)}.plain{fill:var(--k2)}.lent{fill:var(--lent)}.box{fill:var(--box)}
 .grid{stroke:var(--rule);stroke-width:.7;fill:none}
 .mark{stroke:var(--ink);stroke-width:1;stroke-dasharray:3 2;fill:none}
-.rib{fill:var(--native);fill-opacity:.26}.ribmany{fill:var(--native);fill-opacity:.1}.riblent{fill:var(--lent);fill-opacity:.75}
+.rib{fill:var(--native);fill-opacity:.26}.ribmany{fill:var(--native);fill-opacity:.1}
+.riblent{fill:var(--lent);fill-opacity:.75}
 .node{fill:var(--quiet)}
 .k,.k0,.k1,.k2,.k3,.k4,.k5{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke:var(--quiet)}
 .k0{stroke:var(--k0)}.k1{stroke:var(--k1);stroke-dasharray:7 3}
@@ -75,11 +78,12 @@ text{font-size:11px;fill:var(--ink);font-variant-numeric:tabular-nums}
 .h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}.h4{fill:var(--h4)}
 .h5{fill:var(--h5)}.h6{fill:var(--h6)}.h7{fill:var(--h7)}.h8{fill:var(--h8)}
 .h0,.h1,.h2,.h3,.h4,.h5,.h6,.h7,.h8{shape-rendering:crispEdges}
-.c0{fill:none}.c1,.c2,.c3,.c4,.c5{fill:var(--cell)}
+.c1,.c2,.c3,.c4,.c5{fill:var(--cell)}
 .c1{fill-opacity:.14}.c2{fill-opacity:.28}.c3{fill-opacity:.44}.c4{fill-opacity:.62}
 .c5{fill-opacity:.85}
 @media print{main{max-width:none;padding:0}body{font-size:10pt}h2,h3{break-after:avoid}
-h2{margin-top:1.6rem}.wide{overflow:visible}svg[style]{min-width:0!important}tr,.cards li{break-inside:avoid}
+h2{margin-top:1.6rem}.wide{overflow:visible}svg[style]{min-width:0!important}
+tr,.cards li{break-inside:avoid}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 )css";
 

@@ -37,8 +37,8 @@ class csv_trace_reader {
       : source_(source), header_(text, source), left_(text.substr(header_.bytes())) {
     auto const version = text.substr(0, text.find_first_of("\r\n"));
     if (header_.lines() == 0)
-      throw input_error(source_ + ":1: header: must begin with lines \"# key: value\", \"" +
-                        std::string(first_line) + "1\" first, not " + shown(version));
+      throw input_error(source_ + ":1: header: must begin with \"" + std::string(first_line) +
+                        "1\" or another line \"# key: value\", not " + shown(version));
     if (version.starts_with(first_line) && version.substr(first_line.size()) != "1")
       throw input_error(source_ + ":1: moe-load-trace: only version 1 can be read, not " +
                         shown(version.substr(first_line.size())));

@@ -8,6 +8,8 @@
 
 #include <llep/shape.hpp>
 
+#include "../limits.hpp"
+
 namespace llep::tool {
 
 /// The recorded loads of one layer in one step.
@@ -33,7 +35,7 @@ struct load_trace {
 };
 
 // What a trace may hold, so that neither a damaged header nor a few hostile bytes take all memory.
-inline constexpr std::int64_t most_trace_axis = 1'048'576;  ///< experts; source ranks
+inline constexpr std::int64_t most_trace_axis = most_ranks_or_experts;  ///< experts; source ranks
 inline constexpr std::int64_t most_trace_pairs = 1'048'576;
 inline constexpr std::int64_t most_trace_counts = std::int64_t{1} << 27;
 

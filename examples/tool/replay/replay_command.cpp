@@ -12,6 +12,7 @@
 
 #include "../commands.hpp"
 #include "../input_error.hpp"
+#include "../limits.hpp"
 #include "../options.hpp"
 #include "../page/replay_page.hpp"
 #include "../write_file.hpp"
@@ -22,8 +23,6 @@
 
 namespace llep::tool {
 namespace {
-
-constexpr std::int64_t most_ranks = 1'048'576;
 
 struct replay_options {
   std::string path;
@@ -82,7 +81,7 @@ void run_replay(replay_options chosen) {
 }
 
 void add_choices(CLI::App& to, replay_options& chosen) {
-  add_whole(to, "--ranks", chosen.ranks, 1, most_ranks, "ranks to plan for")->required();
+  add_whole(to, "--ranks", chosen.ranks, 1, most_ranks_or_experts, "ranks to plan for")->required();
   add_words(to, "--planner", chosen.planners, planner_names,
             "who plans; several are compared [least_loaded]");
   add_threshold_option(to, chosen.common);

@@ -52,10 +52,6 @@ ordered of(load_trace const& trace, imbalance_row const& row) {
           {"busiest_rank", row.busiest_rank},     {"rank_max_over_mean", row.rank_ratio}};
 }
 
-double as_number(imbalance_threshold threshold) {
-  return static_cast<double>(threshold.milli()) / 1000;
-}
-
 // `object` with one more field, a list. Entry by entry: a tree of millions of them takes many times
 // the memory of its text.
 template <class Row, class Make>

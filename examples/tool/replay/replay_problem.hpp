@@ -3,16 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <numeric>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <llep/plan.hpp>
 #include <llep/shape.hpp>
 
-#include "../input_error.hpp"
 #include "../policies.hpp"
 #include "load_trace.hpp"
 
@@ -46,16 +42,11 @@ inline std::vector<row_count> spread_evenly(std::vector<row_count> const& load,
 /// Owners are the default map. Where the trace's sources are not the ranks, an expert's rows are
 /// spread evenly over the ranks, the first ones getting one more. The counts are left out where P x
 /// E is beyond 2^17 and no planner looks at them.
-/// @throws input_error naming the pair if the rows times `scale` are 2^63 or more
+/// The rows of the whole trace times `scale` are below 2^63 (`replay` checks it).
 [[nodiscard]] inline replay_problem make_replay_problem(load_trace const& trace,
                                                         trace_pair const& pair, std::int32_t ranks,
                                                         std::int64_t scale) {
   constexpr std::int64_t few_counts = std::int64_t{1} << 17;
-  auto const rows = std::accumulate(pair.counts.begin(), pair.counts.end(), row_count{0});
-  if (rows > std::numeric_limits<row_count>::max() / scale)
-    throw input_error("--scale: the rows of step " + std::to_string(pair.step) + ", layer " +
-                      std::to_string(pair.layer) + " times " + std::to_string(scale) +
-                      " are more than 2^63 - 1");
   replay_problem made{ranks, contiguous_owners(trace.experts, ranks), {}, {}};
   auto scaled = pair.counts;
   for (row_count& count : scaled) count *= scale;

@@ -27,7 +27,7 @@ std::string plain(std::string_view text, std::size_t most) {
   return shown(ascii, ascii.size() > most ? most - 3 : most);
 }
 
-// In at most five characters: 1.35, 17.2, 1234, 12.3k, 1.05M.
+// In at most five characters: 1.35, 17.2, 12345, 123k, 1.1M.
 std::string brief(double value) {
   constexpr std::string_view units = "kMGTPE";
   if (value < 9.995) return fixed(value, 2);
@@ -54,9 +54,7 @@ std::string shortest(double value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
-std::string text_of(imbalance_threshold threshold) {
-  return shortest(static_cast<double>(threshold.milli()) / 1000);
-}
+std::string text_of(imbalance_threshold threshold) { return shortest(as_number(threshold)); }
 
 // ---- what is replayed ------------------------------------------------------------------------
 
@@ -102,11 +100,13 @@ std::string options_of(replay_setup const& setup) {
 // m is made for large batches.
 std::string coarse_chunks(load_trace const& trace, replay_setup const& setup,
                           replay_result const& result) {
-  auto const pairs = std::max(std::ssize(trace.pairs), std::ptrdiff_t{1});
-  auto const mean = result.total_rows / pairs / setup.ranks;
-  if (setup.common.min_tokens.value() <= mean) return "";
+  auto const mean = result.total_rows / std::ssize(trace.pairs) / setup.ranks;
+  auto const least_loaded = [](named_planner const& p) { return p.name != "standard_ep"; };
+  if (setup.common.min_tokens.value() <= mean ||
+      std::none_of(setup.planners.begin(), setup.planners.end(), least_loaded))
+    return "";
   return "m is above the " + std::to_string(mean) +
-         " rows of a mean rank: a smaller --min-tokens evens out better";
+         " rows of a mean rank; a smaller --min-tokens may even out better";
 }
 
 void write_heading(std::ostream& out, load_trace const& trace, replay_setup const& setup,
@@ -146,10 +146,11 @@ void write_planner_titles(std::ostream& out) {
       << at_right("median", middle) << at_right("worst", narrow) << '\n';
 }
 
-void write_planners(std::ostream& out, replay_setup const& setup, replay_result const& result) {
+void write_planners(std::ostream& out, std::vector<planner_summary> const& planners,
+                    row_count total_rows) {
   write_planner_titles(out);
-  auto const all_rows = static_cast<double>(result.total_rows);
-  for (planner_summary const& s : summaries(setup, result)) {
+  auto const all_rows = static_cast<double>(total_rows);
+  for (planner_summary const& s : planners) {
     double const pairs = std::max(static_cast<double>(s.pairs), 1.0);
     out << at_left(s.planner, name_width) << change(s.before.mean, s.after.mean) << "  "
         << change(s.before.worst, s.after.worst)
@@ -198,17 +199,8 @@ std::string bar_of(layer_summary const& layer, double largest) {
   return text;
 }
 
-// Of a planner that leaves everything where it is there is nothing to see.
-std::size_t first_that_lends(replay_setup const& setup, replay_result const& result) {
-  auto const all = summaries(setup, result);
-  auto const found =
-      std::find_if(all.begin(), all.end(), [](planner_summary const& s) { return s.moves > 0; });
-  return found == all.end() ? 0 : static_cast<std::size_t>(found - all.begin());
-}
-
 void write_layers(std::ostream& out, load_trace const& trace, replay_setup const& setup,
-                  replay_result const& result) {
-  auto const planner = first_that_lends(setup, result);
+                  replay_result const& result, std::size_t planner) {
   auto layers = layer_summaries(trace, result, planner);
   auto const all = layers.size();
   auto const worse = [](layer_summary const& a, layer_summary const& b) {
@@ -234,10 +226,11 @@ void write_layers(std::ostream& out, load_trace const& trace, replay_setup const
 std::string replay_report(load_trace const& trace, replay_setup const& setup,
                           replay_result const& result) {
   std::ostringstream out;
+  auto const planners = summaries(setup, result);
   write_heading(out, trace, setup, result);
-  write_planners(out, setup, result);
+  write_planners(out, planners, result.total_rows);
   write_imbalance(out, setup, result);
-  write_layers(out, trace, setup, result);
+  write_layers(out, trace, setup, result, first_that_lends(planners));
   return out.str();
 }
 

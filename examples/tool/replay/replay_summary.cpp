@@ -67,6 +67,12 @@ std::vector<planner_summary> summaries(replay_setup const& setup, replay_result 
   return all;
 }
 
+std::size_t first_that_lends(std::vector<planner_summary> const& all) {
+  auto const found =
+      std::find_if(all.begin(), all.end(), [](planner_summary const& s) { return s.moves > 0; });
+  return found == all.end() ? 0 : static_cast<std::size_t>(found - all.begin());
+}
+
 imbalance_summary summary(std::vector<imbalance_row> const& imbalances) {
   imbalance_summary all;
   auto const any = [](imbalance_row const&) { return true; };

@@ -42,6 +42,9 @@ struct planner_summary {
 [[nodiscard]] std::vector<planner_summary> summaries(replay_setup const& setup,
                                                      replay_result const& result);
 
+/// The position of the first planner that lends anything, or 0: of others there is nothing to see.
+[[nodiscard]] std::size_t first_that_lends(std::vector<planner_summary> const& all);
+
 /// How uneven the trace is.
 struct imbalance_summary {
   distribution experts;  ///< busiest expert / mean
