@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "samples.hpp"
@@ -25,20 +26,48 @@ double child_seconds() {
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
+/// A folder that is there as long as this is.
+class scratch_folder {
+ public:
+  scratch_folder() {
+    std::error_code none;
+    auto name = (std::filesystem::temp_directory_path(none) / "llep-compile-XXXXXX").string();
+    if (!none && mkdtemp(name.data()) != nullptr) path_ = name;
+  }
+  scratch_folder(scratch_folder const&) = delete;
+  scratch_folder& operator=(scratch_folder const&) = delete;
+  ~scratch_folder() {
+    std::error_code ignored;  // it is in /tmp
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+
+  /// Empty if there is none.
+  [[nodiscard]] std::filesystem::path const& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 void compile(benchmark::State& state, std::string const& text, double target_seconds) {
-  auto const file = std::filesystem::temp_directory_path() /
-                    ("llep-compile-" + std::to_string(std::rand()) + ".cpp");
+  scratch_folder const scratch;
+  if (scratch.path().empty()) return state.SkipWithError("there is no room for a file");
+  auto const file = scratch.path() / "includes.cpp";
   std::ofstream(file) << text << "int main() {}\n";
   std::string const command = LLEP_BENCH_COMPILE " -c -o /dev/null \"" + file.string() + "\"";
+  auto const compiles = [&command] { return std::system(command.c_str()) == 0; };
+  if (!compiles()) return state.SkipWithError("the compiler failed");  // the files are in memory
   std::vector<double> seconds;
   for (auto step : state) {
     static_cast<void>(step);
     double const before = child_seconds();
-    if (std::system(command.c_str()) != 0) state.SkipWithError("the compiler failed");
+    if (!compiles()) {
+      state.SkipWithError("the compiler failed");
+      break;
+    }
     seconds.push_back(child_seconds() - before);
     state.SetIterationTime(seconds.back());
   }
-  std::filesystem::remove(file);
+  if (seconds.empty()) return;
   state.counters["median_s"] = median(seconds);
   if (target_seconds > 0) state.counters["target_s"] = target_seconds;
 }

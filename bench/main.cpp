@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "core_probe.hpp"
 
@@ -14,6 +15,32 @@ std::string two_digits(double value) {
   std::snprintf(text, sizeof text, "%.2f", value);
   return text;
 }
+
+/// Shows what --benchmark_format asks for, and notes whether a run failed.
+class reporter : public benchmark::BenchmarkReporter {
+ public:
+  bool ReportContext(Context const& context) override { return shown_.ReportContext(context); }
+  void ReportRuns(std::vector<Run> const& runs) override {
+    for (auto const& run : runs) failed_ = failed_ || has_failed(run);
+    shown_.ReportRuns(runs);
+  }
+  void Finalize() override { shown_.Finalize(); }
+
+  [[nodiscard]] bool failed() const { return failed_; }
+
+ private:
+  // A template, so that the branch of another version of Google Benchmark isn't compiled.
+  template <class R>
+  static bool has_failed(R const& run) {
+    if constexpr (requires { run.error_occurred; })
+      return run.error_occurred;  // up to 1.7
+    else
+      return run.skipped != decltype(run.skipped){};
+  }
+
+  benchmark::BenchmarkReporter& shown_ = *benchmark::CreateDefaultDisplayReporter();  // not ours
+  bool failed_ = false;
+};
 
 }  // namespace
 
@@ -29,6 +56,8 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("compiler", LLEP_BENCH_COMPILER);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
+  reporter noted;
+  benchmark::RunSpecifiedBenchmarks(&noted);
   benchmark::Shutdown();
+  return noted.failed() ? 1 : 0;
 }

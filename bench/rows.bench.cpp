@@ -7,7 +7,7 @@
 #include <cstring>
 #include <numeric>
 #include <random>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include <llep/device/host.hpp>

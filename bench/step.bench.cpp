@@ -56,14 +56,17 @@ struct layer {
 void step(benchmark::State& state) {
   layer in(state.range(0));
   std::vector<row_group<3>> groups;
+  std::vector<row_count> rows_by_group;
   row_count first = 0;
   for (row_count const rows : in.load) {
-    if (rows > 0) groups.push_back({0, first, rows, in.kernel.native(0)});
+    if (rows == 0) continue;
+    groups.push_back({0, first, rows, in.kernel.native(0)});
+    rows_by_group.push_back(rows);
     first += rows;
   }
   std::vector<float> rows(in.x.size() * choices, 1.0F);
   std::vector<float> results(rows.size());
-  std::vector<std::byte> work(static_cast<std::size_t>(in.kernel.work_bytes(in.load)));
+  std::vector<std::byte> work(static_cast<std::size_t>(in.kernel.work_bytes(rows_by_group)));
   emulated::run(1, [&](auto& group) {
     host_device::queue q;
     auto moe = make_dispatcher<kernel_type>(q, group, contiguous_owners(experts, 1),

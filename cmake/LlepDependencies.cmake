@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# What tests, tool and benchmarks need beyond the standard library; the core itself needs none of it.
+# What tests, tool and benchmarks need beyond the standard library; the core itself needs none of
+# it.
 include_guard(GLOBAL)
 include(FetchContent)
 
-option(LLEP_FETCH_DEPENDENCIES "Fetch what tests and tool need and isn't installed" ON)
+option(LLEP_FETCH_DEPENDENCIES "Fetch what tests, tool and benchmarks need and isn't installed" ON)
 set(LLEP_DEPENDENCY_DIR "${PROJECT_BINARY_DIR}/_fetched" CACHE PATH
   "Where fetched packages and archives are kept; build trees may share it")
 find_program(LLEP_APT_GET apt-get)
@@ -33,17 +34,17 @@ set(llep_Eigen3_sha256 b4c198460eba6f28d34894e3a5710998818515104d6e74e5cc331ce31
 set(llep_Eigen3_headers_target Eigen3::Eigen)
 
 set(llep_benchmark_version 1.7)
-set(llep_benchmark_debian bookworm:libbenchmark-dev+libbenchmark1debian)
+set(llep_benchmark_debian bookworm:libbenchmark-dev_libbenchmark1debian)
 set(llep_benchmark_url https://github.com/google/benchmark/archive/refs/tags/v1.8.3.tar.gz)
 set(llep_benchmark_sha256 6bc180a57d23d4d9515519f92b0c83d61b05b5bab188961f36ac7b06b0d9e9ce)
-set(BENCHMARK_ENABLE_TESTING OFF CACHE BOOL "Its own tests")
-set(BENCHMARK_ENABLE_INSTALL OFF CACHE BOOL "Install it beside us")
-mark_as_advanced(BENCHMARK_ENABLE_TESTING BENCHMARK_ENABLE_INSTALL)
+set(llep_benchmark_off BENCHMARK_ENABLE_TESTING BENCHMARK_ENABLE_INSTALL) # of its own options
 
 # llep_dependencies(<name>...): each from the first of three places that has it: installed;
 # Debian's archive, unpacked without root; the project's release archive.
 function(llep_dependencies)
   set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON) # as llep_backend, which may find a package again
+  set(missing "")
+  set(packages "")
   foreach(name IN LISTS ARGN)
     find_package(${name} ${llep_${name}_version} QUIET)
     if(NOT ${name}_FOUND)
@@ -83,6 +84,7 @@ endfunction()
 
 function(llep_fetch_release name)
   string(REGEX REPLACE "^(.*):(.*)$" "\\2 of \\1" package "${llep_${name}_debian}")
+  string(REPLACE "_" " " package "${package}")
   # A message that starts with a space stays on one line.
   set(problem " llep: ${name} ${llep_${name}_version} isn't installed")
   set(advice "Install it (Debian 12: ${package}), or name its place in CMAKE_PREFIX_PATH")
@@ -113,6 +115,9 @@ function(llep_fetch_release name)
   if(llep_${name}_headers_target)
     set(how SOURCE_SUBDIR headers-only OVERRIDE_FIND_PACKAGE) # no such folder: nothing is added
   endif()
+  foreach(option IN LISTS llep_${name}_off)
+    set(${option} OFF) # here alone: nothing gets into a parent project's cache
+  endforeach()
   FetchContent_Declare(${name} SYSTEM
     URL "${archive}" URL_HASH SHA256=${llep_${name}_sha256} ${how})
   FetchContent_MakeAvailable(${name})

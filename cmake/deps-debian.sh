@@ -3,10 +3,11 @@
 # Unpacks Debian packages under PREFIX/<suite>/<package>/ without root: nothing is installed and
 # no apt source is added. The archive's address is the one this machine's apt uses for its own
 # release. A package's folder appears by one rename, so two runs may share a PREFIX. Packages that
-# look for each other's files share a folder: suite:package+package.
-# usage: deps-debian.sh PREFIX suite:package[+package...]...
+# look for each other's files share a folder: suite:package_package (no
+# name has a _, and what reads paths, the linker too, takes it).
+# usage: deps-debian.sh PREFIX suite:package[_package...]...
 set -euo pipefail
-[ $# -ge 2 ] || { echo "usage: $0 PREFIX suite:package..." >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: $0 PREFIX suite:package[_package...]..." >&2; exit 2; }
 mkdir -p "$1"
 prefix=$(cd "$1" && pwd)
 shift
@@ -39,7 +40,7 @@ apt=(apt-get -qq
 "${apt[@]}" -o APT::Update::Error-Mode=any update
 for wanted in "${missing[@]}"; do
   suite=${wanted%%:*} package=${wanted#*:}
-  for part in ${package//+/ }; do
+  for part in ${package//_/ }; do
     (cd "$work/deb" && "${apt[@]}" download "$part/$suite")
     dpkg-deb -x "$work/deb/$part"_*.deb "$work/$package"
   done

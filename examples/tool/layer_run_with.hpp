@@ -145,11 +145,8 @@ void describe(Dispatcher const& layer, Kernel const& kernel, training const& kee
   auto const in = layer.last_problem();
   result.moves = std::ssize(layer.last_plan().moves);
   result.spilled_rows = spilled_rows(in, layer.last_plan());
-  for (rank_id r = 0; r < in.ranks; ++r) {
-    auto const need = layer.last_need(r, kernel, keep);
-    result.peak_bytes.push_back(need.kept.total() +
-                                std::max(need.forward.total(), need.backward.total()));
-  }
+  for (rank_id r = 0; r < in.ranks; ++r)
+    result.peak_bytes.push_back(layer.last_need(r, kernel, keep).peak());
 }
 
 template <class Kernels, class Family>

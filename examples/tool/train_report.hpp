@@ -40,7 +40,8 @@ struct train_summary {
     auto const steps = static_cast<double>(llep.size());
     for (std::size_t i = 0; i < llep.size(); ++i) {
       double const gap = std::abs(ep[i].loss - llep[i].loss);
-      largest_difference = gap <= largest_difference ? largest_difference : gap;  // keeps a NaN
+      if (!(gap <= largest_difference) && !std::isnan(largest_difference))
+        largest_difference = gap;  // a NaN stays
       max_over_mean_ep += ep[i].max_over_mean / steps;
       max_over_mean += llep[i].max_over_mean / steps;
       moves_a_step += static_cast<double>(llep[i].moves) / steps;

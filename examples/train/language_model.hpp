@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -31,11 +33,10 @@ namespace llep::train {
 /// One MoE layer with its router.
 template <class T, class Kernel>
 struct moe_layer {
-  std::size_t gain = 0;            // of the norm, [H]; in the replicated parameters
-  std::size_t router = 0;          // [H][E]
-  parameters<T> experts;           // gate, up and down of each expert of this rank
-  std::vector<std::size_t> first;  // by own expert
-  std::vector<Kernel> kernel;      // one, made when `experts` stay where they are
+  std::size_t gain = 0;          // of the norm, [H]; in the replicated parameters
+  std::size_t router = 0;        // [H][E]
+  parameters<T> experts;         // gate, up and down of each expert of this rank
+  std::optional<Kernel> kernel;  // made when `experts` stay where they are
 
   // of the current step
   std::vector<T> h, u, logits, gates, y;
@@ -71,7 +72,7 @@ class language_model {
   /// The replicated numbers; their gradients are of this rank's tokens alone.
   [[nodiscard]] parameters<T>& replicated() { return all_; }
   [[nodiscard]] dispatcher_type const& moe() const { return moe_; }
-  [[nodiscard]] Kernel const& kernel() const { return layers_.front().kernel.front(); }
+  [[nodiscard]] Kernel const& kernel() const { return *layers_.front().kernel; }
 
   /// Sums up the loss of this rank's tokens and adds all gradients, divided by `all_tokens`.
   /// @param planned is called after each layer's forward
@@ -118,23 +119,24 @@ class language_model {
     std::vector<typename Kernel::gradient_blocks> gradients(owner_.size());
     std::int64_t const block = how_.hidden * how_.inner;
     auto const deviation = static_cast<T>(1 / std::sqrt(static_cast<double>(how_.hidden)));
+    std::vector<std::size_t> first;  // of each own expert
     for (std::size_t e = 0; e < owner_.size(); ++e) {
       if (owner_[e] != me) continue;
       std::mt19937_64 random(how_.seed + 1000 * static_cast<std::uint64_t>(number + 1) + e);
-      layer.first.push_back(layer.experts.add(3 * block, 0, deviation, random));
+      first.push_back(layer.experts.add(3 * block, 0, deviation, random));
     }
-    std::size_t own = 0;
+    auto next = first.begin();  // weights stay where they are from here on
     for (std::size_t e = 0; e < owner_.size(); ++e) {
       if (owner_[e] != me) continue;
-      std::size_t const first = layer.first[own++];
+      std::size_t const mine = *next++;
       for (std::size_t b = 0; b < 3; ++b) {
-        std::size_t const at = first + b * static_cast<std::size_t>(block);
+        std::size_t const at = mine + b * static_cast<std::size_t>(block);
         weights[e][b] = layer.experts.value(at);
         gradients[e][b] = layer.experts.gradient(at);
       }
     }
-    layer.kernel.emplace_back(swiglu_expert<T>{how_.hidden, how_.inner}, std::move(weights),
-                              std::move(gradients));
+    layer.kernel.emplace(swiglu_expert<T>{how_.hidden, how_.inner}, std::move(weights),
+                         std::move(gradients));
   }
 
   void forward(moe_layer<T, Kernel>& layer) {
@@ -149,9 +151,9 @@ class language_model {
     multiply<T>(u, all_.value(layer.router), rows(layer.logits, how_.experts));
     route_.forward(seen(layer.logits, how_.experts), rows(layer.ids, how_.choices),
                    rows(layer.gates, how_.choices));
-    layer.record = moe_.forward(q_, layer.kernel.front(), matrix_ref<T const>(u),
-                                seen(layer.ids, how_.choices), seen(layer.gates, how_.choices),
-                                rows(layer.y, how_.hidden), how_.keep);
+    layer.record =
+        moe_.forward(q_, *layer.kernel, matrix_ref<T const>(u), seen(layer.ids, how_.choices),
+                     seen(layer.gates, how_.choices), rows(layer.y, how_.hidden), how_.keep);
     for (std::size_t i = 0; i < h_.size(); ++i) h_[i] += layer.y[i];
   }
 
@@ -160,8 +162,8 @@ class language_model {
     std::vector<T> gu(gh.size());
     std::vector<T> g_gates(layer.gates.size());
     std::vector<T> g_logits(layer.logits.size());
-    moe_.backward(q_, layer.kernel.front(), layer.record, seen(gh, how_.hidden),
-                  rows(gu, how_.hidden), rows(g_gates, how_.choices));
+    moe_.backward(q_, *layer.kernel, layer.record, seen(gh, how_.hidden), rows(gu, how_.hidden),
+                  rows(g_gates, how_.choices));
     route_.backward(seen(layer.logits, how_.experts), seen(layer.ids, how_.choices),
                     seen(g_gates, how_.choices), rows(g_logits, how_.experts));
     multiply_back<T>(seen(layer.u, how_.hidden), all_.value(layer.router),

@@ -17,8 +17,10 @@ namespace llep::train {
 /// Every Debian machine has these: the licences that its packages refer to (package base-files).
 inline constexpr char const* debian_licences = "/usr/share/common-licenses";
 
+inline constexpr std::size_t most_bytes = std::size_t{1} << 28;
+
 /// The bytes of a file, or of all regular files of a directory, by name (links would repeat them).
-/// @throws std::runtime_error if there is nothing to read
+/// @throws std::runtime_error if there is nothing to read, or more than `most_bytes`
 [[nodiscard]] inline std::vector<std::uint8_t> read_text(std::filesystem::path const& path) {
   std::vector<std::filesystem::path> files;
   if (std::filesystem::is_directory(path)) {
@@ -31,6 +33,9 @@ inline constexpr char const* debian_licences = "/usr/share/common-licenses";
   std::vector<std::uint8_t> text;
   for (auto const& file : files) {
     std::ifstream in(file, std::ios::binary);
+    if (!in) throw std::runtime_error(file.string() + ": can't be opened");
+    if (std::filesystem::file_size(file) > most_bytes - text.size())
+      throw std::runtime_error(file.string() + ": the text has more than 2^28 bytes");
     text.insert(text.end(), std::istreambuf_iterator<char>(in), {});
   }
   if (text.empty()) throw std::runtime_error(path.string() + ": has no text to learn from");

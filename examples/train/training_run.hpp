@@ -30,15 +30,14 @@ struct setup {
 
 /// What happened in one step.
 struct step_facts {
-  double loss = 0;              ///< mean over all tokens, in nats
-  double max_over_mean_ep = 0;  ///< busiest rank / mean, had nothing been lent; mean over layers
-  double max_over_mean = 0;     ///< as it was planned
-  std::int64_t moves = 0;       ///< all layers
+  double loss = 0;           ///< mean over all tokens, in nats
+  double max_over_mean = 0;  ///< busiest rank / mean, mean over layers
+  std::int64_t moves = 0;    ///< all layers
 };
 
 struct history {
   std::vector<step_facts> steps;
-  byte_count peak_bytes = 0;  ///< of the busiest rank: workspace and what records keep
+  byte_count peak_bytes = 0;  ///< most that a step needs on a rank: workspace and what records keep
 };
 
 /// Is called by one rank after each step.

@@ -35,20 +35,26 @@ void sum_over_ranks(Group& group, double* numbers, std::size_t count, std::vecto
   for (std::size_t at = count; at < all.size(); ++at) numbers[at % count] += all[at];
 }
 
+/// What a step needs on a rank, in bytes.
+struct rank_memory {
+  byte_count kept = 0;       // by the records of all layers
+  byte_count workspace = 0;  // of the layer that needs most
+};
+
 /// Notes what the last planned layer came to.
 template <class Model>
 void note_layer(Model const& model, setup const& how, step_facts& facts,
-                std::vector<byte_count>& kept, byte_count& most_workspace) {
+                std::vector<rank_memory>& memory) {
   auto const in = model.moe().last_problem();
   plan const& made = model.moe().last_plan();
   auto const layers = static_cast<double>(how.layers);
-  facts.max_over_mean_ep += tool::max_over_mean(tool::native_loads(in)) / layers;
   facts.max_over_mean += tool::max_over_mean(tool::planned_loads(made, in.ranks)) / layers;
   facts.moves += std::ssize(made.moves);
   for (rank_id r = 0; r < in.ranks; ++r) {
     auto const need = model.moe().last_need(r, model.kernel(), how.keep);
-    kept[static_cast<std::size_t>(r)] += need.kept.total();
-    most_workspace = std::max({most_workspace, need.forward.total(), need.backward.total()});
+    auto& of = memory[static_cast<std::size_t>(r)];
+    of.kept += need.kept.total();
+    of.workspace = std::max({of.workspace, need.forward.total(), need.backward.total()});
   }
 }
 
@@ -66,15 +72,14 @@ history run_training(setup const& how, std::vector<std::uint8_t> const& text,
     std::vector<double> scratch;
     for (std::int64_t step = 0; step < how.steps; ++step) {
       step_facts facts;
-      std::vector<byte_count> kept(static_cast<std::size_t>(how.ranks), 0);
-      byte_count workspace = 0;
+      std::vector<detail::rank_memory> memory(static_cast<std::size_t>(how.ranks));
       auto const seed =
           static_cast<std::uint64_t>(step * how.ranks + group.rank()) + how.seed * 1000003;
       auto& replicated = model.replicated();
       numbers.resize(replicated.size() + 1);
       numbers.back() =
           model.learn(draw(text, how.tokens, how.window, seed), how.tokens * how.ranks, [&] {
-            if (group.rank() == 0) detail::note_layer(model, how, facts, kept, workspace);
+            if (group.rank() == 0) detail::note_layer(model, how, facts, memory);
           });
       std::copy_n(replicated.gradient(0), replicated.size(), numbers.begin());
       detail::sum_over_ranks(group, numbers.data(), numbers.size(), scratch);
@@ -82,8 +87,8 @@ history run_training(setup const& how, std::vector<std::uint8_t> const& text,
       model.update(step + 1);
       if (group.rank() != 0) continue;
       facts.loss = numbers.back() / static_cast<double>(how.tokens * how.ranks);
-      told.peak_bytes =
-          std::max(told.peak_bytes, workspace + *std::max_element(kept.begin(), kept.end()));
+      for (auto const& of : memory)
+        told.peak_bytes = std::max(told.peak_bytes, of.kept + of.workspace);
       told.steps.push_back(facts);
       tell(step, facts);
     }

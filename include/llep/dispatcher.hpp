@@ -105,10 +105,12 @@ class dispatcher {
   /// grad_hidden [T][H] and grad_gates [T][K] are set, the kernel's gradients of weights added to.
   /// Collective; records may be used in any order that is the same on every rank.
   ///
-  /// @param kernel the layer that the step was made with, its weights unchanged
+  /// @param kernel the layer that the step was made with, its weights unchanged: another layer's of
+  ///        the same sizes can't be told from it
   /// @param grad_out [T][H], the gradient by `out`; none of the three overlaps another
-  /// @throws llep::error, the same on every rank. invalid_argument and disagreement: nothing was
-  ///         sent, and the record is as it was. Otherwise as forward.
+  /// All device memory, in use until q has passed the call; so are weights, gradients and gates.
+  /// @throws llep::error, the same on every rank. invalid_argument, disagreement, device (no room in
+  ///         a workspace): nothing was sent, and the record is as it was. Otherwise as forward.
   /// Lent experts' gradients are added to their owner's after its own, by helper rank.
   /// Cost: one host synchronisation; a second one when a workspace grows.
   template <class Gate>
@@ -194,6 +196,7 @@ class dispatcher {
       kept->tokens = in.ids.rows;
       kept->choices = in.ids.cols;
       kept->kernel = kernel.digest();
+      kept->plan_digest = control_.planned().fingerprint();
       kept->made = last_plan();
       kept->steps = steps();
       kept->need = mine.kept;

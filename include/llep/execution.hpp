@@ -43,7 +43,7 @@ class execution {
                 in.hidden.stride * static_cast<byte_count>(sizeof(row_type)), in.ids.cols,
                 areas.slot_list(), in.ids.rows * in.ids.cols, areas.home);
     rows_.dispatch(q, group, steps, areas.home, areas.staged, areas.rows_in);
-    compute(q, group, kernel, steps, std::move(weights), areas, areas.rows_out);
+    compute(q, group, kernel, steps, std::move(weights), areas);
     rows_.bring_back(q, group, steps, areas.rows_out, areas.staged, areas.home);
     device.combine(q, typed(areas.home), areas.slot_list(), in.gates, in.out);
   }
@@ -71,8 +71,8 @@ class execution {
     rows_.bring_back(q, group, steps, areas.rows_out, areas.staged, areas.home);
     device.sum(q, typed(areas.home), kept.slot_list(), in.gates.cols, in.grad_hidden);
     if (how.resend_outputs) resend(q, group, kernel, steps, how, kept, areas);
-    device.gate_gradient(q, typed(how.resend_outputs ? areas.returned : kept.home),
-                         kept.slot_list(), in.grad_out, in.grad_gates);
+    device.gate_gradient(q, typed(how.resend_outputs ? areas.home : kept.home), kept.slot_list(),
+                         in.grad_out, in.grad_gates);
     weights_.return_gradients(q, group, kernel, steps, p, areas.gradients, areas.incoming);
   }
 
@@ -134,11 +134,10 @@ class execution {
   }
 
   void compute(queue_type& q, C& group, K& kernel, schedule const& steps,
-               std::optional<typename C::ticket> weights, workspace_areas const& areas,
-               std::byte* rows_out) {
+               std::optional<typename C::ticket> weights, workspace_areas const& areas) {
     list_groups(kernel, steps, group.rank(), areas.lent);
     auto const* const x = typed(areas.rows_in);
-    auto* const y = reinterpret_cast<row_type*>(rows_out);
+    auto* const y = reinterpret_cast<row_type*>(areas.rows_out);
     by_group(q, group, groups_, std::move(weights), [&](auto groups) {
       if constexpr (trainable_kernel<K>)
         if (areas.saved != nullptr) return kernel.forward(q, groups, x, y, areas.saved, areas.work);
@@ -159,16 +158,17 @@ class execution {
     });
   }
 
-  // The experts' outputs go home once more, computed again if they weren't kept.
+  // The experts' outputs go home once more, computed again if they weren't kept. The areas of the
+  // gradients' way home are free again by then.
   void resend(queue_type& q, C& group, K& kernel, schedule const& steps, training const& how,
               workspace_areas const& kept, workspace_areas areas) {
     std::byte const* outputs = kept.rows_out;
     if (how.recompute) {
       areas.rows_in = kept.rows_in;
-      compute(q, group, kernel, steps, std::nullopt, areas, areas.outputs);
-      outputs = areas.outputs;
+      compute(q, group, kernel, steps, std::nullopt, areas);
+      outputs = areas.rows_out;
     }
-    rows_.bring_back(q, group, steps, outputs, areas.staged, areas.returned);
+    rows_.bring_back(q, group, steps, outputs, areas.staged, areas.home);
   }
 
   row_transport<C> rows_;

@@ -5,63 +5,17 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include <llep/block_layout.hpp>
 #include <llep/concepts/communicator.hpp>
 #include <llep/concepts/training.hpp>
 #include <llep/schedule.hpp>
-#include <llep/workspace.hpp>
 
 namespace llep {
-
-namespace detail {
-
-// The blocks of one expert, one after the other in memory, each aligned to 256 bytes.
-template <std::size_t Blocks>
-struct block_layout {
-  std::array<byte_count, Blocks> bytes{};
-
-  [[nodiscard]] byte_count unit() const {  // large elements keep the counts of messages small
-    return std::accumulate(bytes.begin(), bytes.end(), byte_count{0},
-                           std::gcd<byte_count, byte_count>);
-  }
-  [[nodiscard]] byte_count total() const {
-    byte_count sum = 0;
-    for (byte_count const b : bytes) sum += align_256(b);
-    return sum;
-  }
-  template <class Pointer, class Byte>
-  [[nodiscard]] std::array<Pointer, Blocks> at(Byte* base) const {
-    std::array<Pointer, Blocks> where{};
-    for (std::size_t b = 0; b < Blocks; ++b) {
-      where[b] = base;
-      base += align_256(bytes[b]);
-    }
-    return where;
-  }
-};
-
-template <class K>
-block_layout<K::blocks> weight_layout(K const& kernel) {
-  block_layout<K::blocks> layout;
-  for (std::size_t b = 0; b < K::blocks; ++b) layout.bytes[b] = kernel.block_bytes(b);
-  return layout;
-}
-
-template <trainable_kernel K>
-block_layout<K::blocks> gradient_layout(K const& kernel) {
-  block_layout<K::blocks> layout;
-  for (std::size_t b = 0; b < K::blocks; ++b)
-    layout.bytes[b] =
-        kernel.grad_elements(b) * static_cast<byte_count>(sizeof(typename K::grad_type));
-  return layout;
-}
-
-}  // namespace detail
 
 /// Sends experts' weights along a plan's moves, and the gradients of lent weights home along the
 /// same moves. Lent experts lie in the order of the rank's lent groups.
@@ -71,7 +25,8 @@ class weight_lending {
   using queue_type = typename C::device_type::queue;
   using ticket = typename C::ticket;
 
-  /// Posts the moves. Messages of a pair of ranks go in the order of the plan's moves on both sides.
+  /// Posts the moves. Messages of a pair of ranks go in the order of the plan's moves on both
+  /// sides.
   [[nodiscard]] ticket lend(queue_type& q, C& group, K const& kernel, schedule const& steps,
                             plan const& p, std::byte* lent) {
     auto const layout = detail::weight_layout(kernel);
@@ -86,9 +41,9 @@ class weight_lending {
     return group.post(q, lane::weights, sends_, receives_, layout.unit());
   }
 
-  /// Takes the gradients in `gradients` home and adds them to the owners' own, in which those of the
-  /// native rows are already: for each owner by helper rank, then expert. In rounds, in each of which
-  /// an owner takes one expert's; two are on their way at a time. `incoming` holds two.
+  /// Takes the gradients in `gradients` home and adds them to the owners' own, in which those of
+  /// the native rows are already: for each owner by helper rank, then expert. In rounds, in each of
+  /// which an owner takes one expert's; two are on their way at a time. `incoming` holds two.
   void return_gradients(queue_type& q, C& group, K& kernel, schedule const& steps, plan const& p,
                         std::byte const* gradients, std::byte* incoming)
     requires trainable_kernel<K>

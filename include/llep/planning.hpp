@@ -37,6 +37,8 @@ class planning {
                    .value();
     a.plan = digest_;
   }
+  /// Of the last plan, or 0 with checks off.
+  [[nodiscard]] std::uint64_t fingerprint() const { return digest_; }
   /// A plan that differed is told once.
   void forgive() { digest_ = 0; }
 

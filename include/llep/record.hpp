@@ -28,6 +28,7 @@ struct kept_step {
   std::int64_t tokens = 0;   // T
   std::int64_t choices = 0;  // K
   std::uint64_t kernel = 0;  // its digest
+  std::uint64_t plan_digest = 0;
   plan made{};
   schedule steps{};
   workspace_need need{};
@@ -49,14 +50,10 @@ class record_pool {
     }
   }
 
-  /// The free one with the most memory, or a new one.
+  /// The first free one, or a new one: in a loop of steps every layer gets the same one again.
   [[nodiscard]] std::shared_ptr<kept_step<D>> take() {
-    std::shared_ptr<kept_step<D>> const* best = nullptr;
     for (auto const& step : steps_)
-      if (step.use_count() == 1 &&
-          (best == nullptr || step->memory.bytes() > (*best)->memory.bytes()))
-        best = &step;
-    if (best != nullptr) return *best;
+      if (step.use_count() == 1) return step;
     steps_.push_back(std::make_shared<kept_step<D>>(*device_));
     steps_.back()->pool = this;
     return steps_.back();
@@ -72,8 +69,9 @@ struct record_access;  // what the dispatcher may do with a record
 }  // namespace detail
 
 /// What a training step's forward leaves on this rank for its backward pass: a lease on memory of
-/// its dispatcher's pool, given back when it is used or dropped, which is a local act. Several may be
-/// alive. Holds the step's gates by reference: they stay as they are until then.
+/// its dispatcher's pool, given back when it is used or dropped, which is a local act. Several may
+/// be alive. Holds the step's gates by reference: they stay as they are until it is dropped, or the
+/// queue of its backward pass has passed that call.
 template <device D, class Gate>
 class training_record {
  public:

@@ -62,6 +62,17 @@ void check_weights(announcement& a, K const& kernel, std::span<rank_id const> ow
   check_blocks(a, owner, me, "block of weights", [&](expert_id e) { return kernel.native(e); });
 }
 
+// What a record keeps, and how large a row's and an expert's part of it is.
+template <trainable_kernel K>
+[[nodiscard]] std::uint64_t training_digest(training const& how, K const& kernel) {
+  digest sum;
+  sum.add(digest_of(how))
+      .add(kernel.saved_row_bytes())
+      .add(static_cast<std::uint64_t>(sizeof(typename K::grad_type)));
+  for (std::size_t b = 0; b < K::blocks; ++b) sum.add(kernel.grad_elements(b));
+  return sum.value();
+}
+
 template <trainable_kernel K>
 void check_gradient_sizes(announcement& a, K const& kernel) {
   constexpr auto each = static_cast<byte_count>(sizeof(typename K::grad_type));
@@ -73,8 +84,8 @@ void check_gradient_sizes(announcement& a, K const& kernel) {
 
 }  // namespace detail
 
-/// What the ranks decide together before a step sends anything: whether all can go on, the plan, and
-/// whether there is room for it. What comes back is the same on every rank.
+/// What the ranks decide together before a step sends anything: whether all can go on, the plan,
+/// and whether there is room for it. What comes back is the same on every rank.
 template <communicator C, class Planning>
 class step_control {
  public:
@@ -106,8 +117,8 @@ class step_control {
     return verdict();
   }
 
-  /// Agrees on a forward step, gathers its counts and plans it. `kept`: what a record keeps of it, or
-  /// null.
+  /// Agrees on a forward step, gathers its counts and plans it. `kept`: what a record keeps of it,
+  /// or null.
   template <class K, class Batch>
   [[nodiscard]] std::optional<error> agree(queue_type& q, K const& kernel, Batch const& in,
                                            kept_type const* kept) {
@@ -115,16 +126,16 @@ class step_control {
         introduce(kept == nullptr ? detail::operation::forward : detail::operation::train);
     a.hidden = kernel.hidden();
     a.choices = in.ids.cols;
-    if (kept != nullptr) {
-      a.training = digest_of(kept->how);
-      a.kept_capacity = kept->memory.bytes();
-    }
+    if (kept != nullptr) a.kept_capacity = kept->memory.bytes();
     check_shapes(a, in, kernel.hidden());
     detail::guard(a, [&] {
       a.kernel = kernel.digest();
       detail::check_weights(a, kernel, owner_, group_->rank());
-      if constexpr (trainable_kernel<K>)
-        if (kept != nullptr) detail::check_gradient_sizes(a, kernel);
+      if constexpr (trainable_kernel<K>) {
+        if (kept == nullptr) return;
+        a.training = detail::training_digest(kept->how, kernel);
+        detail::check_gradient_sizes(a, kernel);
+      }
     });
     agree_.gather(q, *group_, a, in.ids, experts());
     if (auto refused = verdict()) return refused;
@@ -146,12 +157,14 @@ class step_control {
     } else {
       a.record = kept->number;
       a.choices = kept->choices;
-      a.training = digest_of(kept->how);
-      check_shapes(a, in, kept->tokens, kept->choices, kernel.hidden());
+      a.plan =
+          digest().add(a.plan).add(kept->plan_digest).value();  // the last one, and the record's
       detail::guard(a, [&] {
         a.kernel = kernel.digest();
         if (a.kernel != kept->kernel)
           a.set_fault(errc::invalid_argument, "kernel: isn't like the one of the record");
+        a.training = detail::training_digest(kept->how, kernel);
+        check_shapes(a, in, kept->tokens, kept->choices, kernel.hidden());
         detail::check_weights(a, kernel, owner_, group_->rank());
         detail::check_gradient_sizes(a, kernel);
         detail::check_blocks(a, owner_, group_->rank(), "gradient",

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <llep/block_layout.hpp>
 #include <llep/concepts/training.hpp>
 #include <llep/error.hpp>
 #include <llep/schedule.hpp>
@@ -25,8 +26,6 @@ struct workspace_need {
   byte_count saved = 0;      ///< what the kernel saves for backward
   byte_count gradients = 0;  ///< of lent weights
   byte_count incoming = 0;   ///< gradients that come home, two experts' at a time
-  byte_count outputs = 0;    ///< of experts, computed again
-  byte_count returned = 0;   ///< outputs sent home again: T x K
 
   /// Sum of all.
   [[nodiscard]] byte_count total() const;
@@ -44,8 +43,6 @@ struct workspace_areas {
   std::byte* saved = nullptr;
   std::byte* gradients = nullptr;
   std::byte* incoming = nullptr;
-  std::byte* outputs = nullptr;
-  std::byte* returned = nullptr;
 
   workspace_areas() = default;
   /// One after the other, from `base` on.
@@ -75,8 +72,6 @@ inline constexpr workspace_part workspace_parts[] = {
     {&workspace_need::saved, &workspace_areas::saved},
     {&workspace_need::gradients, &workspace_areas::gradients},
     {&workspace_need::incoming, &workspace_areas::incoming},
-    {&workspace_need::outputs, &workspace_areas::outputs},
-    {&workspace_need::returned, &workspace_areas::returned},
 };
 // clang-format on
 
@@ -98,11 +93,13 @@ inline void workspace_areas::join(workspace_areas const& other) {
     if (other.*part.at != nullptr) this->*part.at = other.*part.at;
 }
 
-/// What a record keeps between forward and backward; what it doesn't is made again.
+/// What a record drops between forward and backward, which is made again then; it keeps the rest.
 struct training {
-  bool recompute = false;       ///< drop what the kernel saves: backward computes it again
-  bool lend_again = false;      ///< drop lent weights: backward lends them again
-  bool resend_outputs = false;  ///< drop the experts' outputs at home: they travel once more
+  bool recompute = false;   ///< what the kernel saves: backward computes it again
+  bool lend_again = false;  ///< lent weights: backward lends them again
+  /// The experts' outputs at home: they travel once more. They are kept where they were computed,
+  /// as evenly as the plan; with `recompute` they are computed again.
+  bool resend_outputs = false;
 
   friend constexpr bool operator==(training const&, training const&) = default;
 };
@@ -116,8 +113,6 @@ inline constexpr byte_count most_bytes = byte_count{1} << 56;
 
 namespace detail {
 
-constexpr byte_count align_256(byte_count bytes) { return (bytes + 255) / 256 * 256; }
-
 // count x each bytes, aligned.
 inline byte_count area(std::int64_t count, byte_count each) {
   expects(count >= 0 && each >= 0 && (each == 0 || count <= most_bytes / each),
@@ -130,9 +125,7 @@ inline byte_count area(std::int64_t count, byte_count each) {
 /// Bytes of an expert's lent weights: its blocks, each aligned to 256 bytes.
 template <expert_kernel K>
 [[nodiscard]] byte_count lent_expert_bytes(K const& kernel) {
-  byte_count bytes = 0;
-  for (std::size_t b = 0; b < K::blocks; ++b) bytes += detail::align_256(kernel.block_bytes(b));
-  return bytes;
+  return detail::weight_layout(kernel).total();
 }
 
 /// The need of rank r, any rank: every rank computes everybody's. `staged`: whether rows pass
@@ -158,23 +151,26 @@ struct training_need {
   workspace_need kept;      ///< by the record, from forward to backward
   workspace_need forward;   ///< of the workspace, besides
   workspace_need backward;  ///< of the workspace
+
+  /// The most bytes at a time, with this record alone.
+  [[nodiscard]] byte_count peak() const {
+    return kept.total() + (std::max)(forward.total(), backward.total());
+  }
 };
 
 /// Bytes of the gradient of an expert's weights, each block aligned to 256 bytes.
 template <trainable_kernel K>
 [[nodiscard]] byte_count expert_gradient_bytes(K const& kernel) {
-  byte_count bytes = 0;
-  for (std::size_t b = 0; b < K::blocks; ++b)
-    bytes += detail::area(kernel.grad_elements(b), sizeof(typename K::grad_type));
-  return bytes;
+  return detail::gradient_layout(kernel).total();
 }
 
 /// As need_of, for training.
 template <trainable_kernel K>
 [[nodiscard]] training_need need_of(schedule const& steps, rank_id r, K const& kernel, bool staged,
                                     training const& how) {
+  workspace_need const plain = need_of(steps, r, kernel, staged);
   training_need need;
-  need.forward = need_of(steps, r, kernel, staged);
+  need.forward = plain;
   auto const keep = [&](byte_count workspace_need::* part) {
     need.kept.*part = std::exchange(need.forward.*part, 0);
   };
@@ -186,16 +182,13 @@ template <trainable_kernel K>
   if (!how.recompute)
     need.kept.saved = detail::area(steps.rows_computed(r), kernel.saved_row_bytes());
 
-  auto const plain = need_of(steps, r, kernel, staged);
-  bool const outputs_again = how.resend_outputs && how.recompute;
   need.backward.home = plain.home;
   need.backward.rows_in = need.backward.rows_out = plain.rows_in;
   need.backward.staged = plain.staged;
   if (how.lend_again) need.backward.lent = plain.lent;
   need.backward.work = detail::area(kernel.backward_work_bytes(steps.rows_by_group(r)), 1);
-  if (outputs_again) need.backward.work = (std::max)(need.backward.work, plain.work);
-  if (outputs_again) need.backward.outputs = plain.rows_out;
-  if (how.resend_outputs) need.backward.returned = plain.home;
+  if (how.resend_outputs && how.recompute)
+    need.backward.work = (std::max)(need.backward.work, plain.work);
   byte_count const expert = expert_gradient_bytes(kernel);
   need.backward.gradients = detail::area(static_cast<std::int64_t>(steps.lent(r)), expert);
   need.backward.incoming = detail::area((std::min)(steps.lending(r), std::int64_t{2}), expert);

@@ -13,8 +13,8 @@ set(layer_0 shape.hpp error.hpp digest.hpp version.hpp)
 set(layer_1 plan.hpp validate.hpp)
 set(layer_2 concepts/)
 set(layer_3 device/ kernel/ planner/ row_order/ checks/ imbalance/ routing/ adaptor/ cost/)
-set(layer_4 agreement.hpp token_batch.hpp workspace.hpp execution.hpp schedule.hpp transport.hpp
-  lending.hpp planning.hpp record.hpp step_control.hpp dispatcher.hpp testing/)
+set(layer_4 agreement.hpp token_batch.hpp block_layout.hpp workspace.hpp execution.hpp schedule.hpp
+  transport.hpp lending.hpp planning.hpp record.hpp step_control.hpp dispatcher.hpp testing/)
 set(layer_5 llep.hpp)
 
 # What a backend may include of the core, and of other backends.
@@ -24,7 +24,10 @@ set(uses_nccl cuda)
 
 set(backends emulated eigen kokkos mpi cuda nccl)
 set(line_limit 300)
+set(column_limit 100)
 
+math(EXPR too_long "${column_limit} + 1")
+string(REPEAT "[^\n]" ${too_long} too_long)
 string(REPLACE ";" "|" backend_core "${backend_core}")
 string(REPLACE ";" "|" backend_words "${backends}")
 set(backend_words "(^|[^a-z])(${backend_words})")
@@ -47,6 +50,21 @@ macro(find_layer inner)
       endif()
     endforeach()
   endforeach()
+endmacro()
+
+# The line's length in characters: of UTF-8's bytes, those that begin one.
+macro(check_columns)
+  string(LENGTH "${line}" columns)
+  if(columns GREATER column_limit)
+    string(HEX "${line}" hex)
+    string(REGEX REPLACE "(..)" "\\1 " hex "${hex}")
+    string(REGEX REPLACE "[89ab]. " "" hex "${hex}")
+    string(LENGTH "${hex}" columns)
+    math(EXPR columns "${columns} / 3")
+    if(columns GREATER column_limit)
+      breach(${line_number} "a line has at most ${column_limit} columns, not ${columns}")
+    endif()
+  endif()
 endmacro()
 
 # An include of include/llep/<own_inner>.
@@ -88,7 +106,7 @@ endmacro()
 
 file(GLOB_RECURSE files RELATIVE "${ROOT}"
   "${ROOT}/include/*" "${ROOT}/backends/*" "${ROOT}/tests/*" "${ROOT}/examples/*"
-  "${ROOT}/bench/*" "${ROOT}/cmake/*")
+  "${ROOT}/bench/*" "${ROOT}/cmake/*" "${ROOT}/CMakeLists.txt")
 list(FILTER files INCLUDE REGEX "(\\.(hpp|cpp|cu|cuh|cmake|sh)|CMakeLists\\.txt)$")
 if(NOT files)
   message(FATAL_ERROR "${ROOT}: no source file found")
@@ -105,6 +123,22 @@ foreach(path IN LISTS files)
   endif()
   if(is_header AND NOT text MATCHES "\n#pragma once\n")
     breach(1 "a header needs #pragma once")
+  endif()
+
+  # One list entry per line: what CMake would take for list syntax goes first.
+  set(has_long_line FALSE)
+  if(text MATCHES "${too_long}")
+    set(has_long_line TRUE)
+  endif()
+  string(REGEX REPLACE "[][;\\\\]" " " text "${text}")
+  string(REGEX REPLACE "\n$" "" text "${text}")
+  string(REPLACE "\n" ";" lines "${text}")
+  if(has_long_line)
+    set(line_number 0)
+    foreach(line IN LISTS lines)
+      math(EXPR line_number "${line_number} + 1")
+      check_columns()
+    endforeach()
   endif()
   if(NOT path MATCHES "\\.(hpp|cpp|cu|cuh)$")
     continue()
@@ -129,10 +163,6 @@ foreach(path IN LISTS files)
     set(own_backend "${CMAKE_MATCH_1}")
   endif()
 
-  # One list entry per line: what CMake would take for list syntax goes first.
-  string(REGEX REPLACE "[][;\\\\]" " " text "${text}")
-  string(REGEX REPLACE "\n$" "" text "${text}")
-  string(REPLACE "\n" ";" lines "${text}")
   list(LENGTH lines count)
   if(is_header AND count GREATER line_limit)
     breach(${count} "a header has at most ${line_limit} lines")

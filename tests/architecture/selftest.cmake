@@ -6,6 +6,7 @@ cmake_minimum_required(VERSION 3.25)
 set(tree "${WORK_DIR}/tree")
 set(spdx "// SPDX-License-Identifier: Apache-2.0\n")
 set(head "${spdx}#pragma once\n")
+string(REPEAT "x" 94 x94)
 
 function(write_sound_tree)
   file(REMOVE_RECURSE "${tree}")
@@ -20,7 +21,8 @@ function(write_sound_tree)
   file(WRITE "${tree}/backends/nccl/include/llep/backends/nccl/group.hpp"
     "${head}#include <llep/backends/cuda/queue.hpp>\n#include <llep/kernel/loops.hpp>\n"
     "#include <nccl.h>\n#ifdef NCCL_X\n#endif\n")
-  file(WRITE "${tree}/tests/a.test.cpp" "${spdx}#include \"support/x.hpp\"\n")
+  file(WRITE "${tree}/tests/a.test.cpp"
+    "${spdx}#include \"support/x.hpp\"\n// ${x94}π→∑\n") # 100 characters, 105 bytes
   file(WRITE "${tree}/cmake/get.sh" "#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n")
 endfunction()
 
@@ -87,3 +89,8 @@ expect("1: the first line must be the SPDX line" cmake/get.sh "#!/bin/sh\n")
 expect("1: a header needs #pragma once" tests/support/x.hpp "${spdx}// #pragma once\n")
 string(REPEAT "// [\n\n" 150 long)
 expect("302: a header has at most 300 lines" include/llep/plan.hpp "${head}${long}")
+expect("3: a line has at most 100 columns, not 101" tests/b.test.cpp "${spdx}\n// [;\\ ${x94}\n")
+expect("2: a line has at most 100 columns, not 101" include/llep/shape.hpp
+  "${spdx}// ${x94} 444\n#pragma once\n")
+expect("4: a line has at most 100 columns, not 101" cmake/x.cmake
+  "# SPDX-License-Identifier: Apache-2.0\n\n\n# ${x94}π→∑..\n")

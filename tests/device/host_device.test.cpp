@@ -271,7 +271,7 @@ TEMPLATE_TEST_CASE("combine: every token's rows are summed with their gates", "[
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     CAPTURE(seed);
     seeded random(seed);
-    table<gate> gates(random.between(0, 6), random.between(1, 4), random.between(0, 2),
+    table<gate> gates(random.between(0, 6), random.between(1, 9), random.between(0, 2),
                       std::numeric_limits<gate>::quiet_NaN());
     table<row> out(gates.rows, random.between(1, 7), random.between(0, 3), row{77});
     auto const n = gates.rows * gates.cols;
@@ -316,6 +316,25 @@ TEST_CASE("combine: sums in the order of choices, in the row's accumulator", "[d
   CHECK(combined<double>({1e17, 1.0, -1e17}) == 0.0);
   CHECK(combined<double>({1e17, -1e17, 1.0}) == 1.0);
   CHECK(combined<double>({1e8, 1.0, -1e8}) == 1.0);
+}
+
+TEMPLATE_TEST_CASE("combine: many choices are summed in their order too", "[device]", float,
+                   double) {
+  // beside `large` a 1 is lost; two 1s that were summed first would not be
+  TestType const large = 2 / std::numeric_limits<TestType>::epsilon();
+  for (std::size_t const choices : {4U, 6U, 9U}) {
+    for (std::size_t first = 0; first < choices; ++first) {
+      for (std::size_t last = first + 1; last < choices; ++last) {
+        CAPTURE(choices, first, last);
+        std::vector<TestType> y(choices, TestType{1});
+        y[first] = large;
+        y[last] = -large;
+        TestType one_by_one = 0;
+        for (TestType const value : y) one_by_one += value;
+        CHECK(combined(y) == one_by_one);
+      }
+    }
+  }
 }
 
 TEST_CASE("allocate: memory is aligned to 256 bytes, and copy fills it", "[device]") {

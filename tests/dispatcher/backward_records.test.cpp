@@ -337,6 +337,11 @@ TEST_CASE("need: each option drops what it is there to drop", "[backward]") {
   auto const saved = [](workspace_need const& n) { return n.saved; };
   auto const lent = [](workspace_need const& n) { return n.lent; };
   auto const outputs = [](workspace_need const& n) { return n.home + n.rows_out; };
+  auto const peak = [&](training const& how) {
+    byte_count sum = 0;
+    for (auto const& by_rank : seen[digest_of(how)]) sum += by_rank.need.peak();
+    return sum;
+  };
   for (auto const& how : all_trainings()) {
     CAPTURE(how.recompute, how.lend_again, how.resend_outputs);
     CHECK((total(how, saved) == 0) == how.recompute);
@@ -346,16 +351,19 @@ TEST_CASE("need: each option drops what it is there to drop", "[backward]") {
     if (!how.recompute) {
       auto more = how;
       more.recompute = true;
+      CHECK(peak(more) <= peak(how));
       CHECK(total(more, kept) < total(how, kept));
     }
     if (!how.lend_again) {
       auto more = how;
       more.lend_again = true;
+      CHECK(peak(more) <= peak(how));
       CHECK(total(more, kept) < total(how, kept));
     }
     if (!how.resend_outputs) {
       auto more = how;
       more.resend_outputs = true;
+      CHECK(peak(more) <= peak(how));
       if (how.recompute)
         CHECK(total(more, kept) < total(how, kept));
       else  // outputs stay where they were made, until they travel again

@@ -227,17 +227,19 @@ TEMPLATE_LIST_TEST_CASE("eigen backward: saving changes no bit, forward or backw
 TEMPLATE_LIST_TEST_CASE("eigen backward: neither tiles nor chunks and blocks show",
                         "[eigen][backward]", families) {
   using T = typename TestType::element;
-  constexpr auto depth = eigen::block_sizes<T>::depth;
-  constexpr auto chunk = eigen::chunk_columns<T>;
+  constexpr auto depth = eigen::detail::block_sizes<T>::depth;
+  constexpr auto chunk = eigen::detail::chunk_columns<T>;
   auto const check = [](layer<TestType> const& l, row_count step) {
     check_against_loops(l, 3);
     check_rows_alone(l, step);
     check_saved(l);
   };
   seeded random(3);
-  check({random, 5, 3, {eigen::most_tile_rows + 1, 1, 3 * eigen::most_tile_rows - 2}}, 91);
+  check(
+      {random, 5, 3, {eigen::detail::most_tile_rows + 1, 1, 3 * eigen::detail::most_tile_rows - 2}},
+      91);
   check({random, 9, chunk + 7, {5, 4}}, 2);
-  check({random, eigen::block_sizes<T>::columns + depth + 3, 11, {6}}, 5);
+  check({random, eigen::detail::block_sizes<T>::columns + depth + 3, 11, {6}}, 5);
 }
 
 TEMPLATE_LIST_TEST_CASE("eigen backward: gradients of weights are added to what is there",
@@ -356,8 +358,8 @@ TEST_CASE("eigen backward: work is bounded however many rows and inner columns t
           "[eigen][backward]") {
   eigen::kernel<swiglu_expert<float>> const some({64, 1 << 14}, {});
   eigen::kernel<swiglu_expert<float>> const more({64, 1 << 20}, {});
-  std::vector<row_count> const rows{eigen::most_tile_rows};
-  std::vector<row_count> const many{1000 * eigen::most_tile_rows};
+  std::vector<row_count> const rows{eigen::detail::most_tile_rows};
+  std::vector<row_count> const many{1000 * eigen::detail::most_tile_rows};
   CHECK(some.backward_work_bytes(rows) == some.backward_work_bytes(many));
   CHECK(some.backward_work_bytes(rows) == more.backward_work_bytes(rows));
 }

@@ -118,17 +118,17 @@ TEMPLATE_LIST_TEST_CASE("eigen: a row's result doesn't hang on its neighbours, b
 TEMPLATE_LIST_TEST_CASE("eigen: neither cutting into tiles nor into chunks and blocks shows",
                         "[eigen]", families) {
   using T = typename TestType::element;
-  constexpr auto depth = eigen::block_sizes<T>::depth;
-  constexpr auto chunk = eigen::chunk_columns<T>;
+  constexpr auto depth = eigen::detail::block_sizes<T>::depth;
+  constexpr auto chunk = eigen::detail::chunk_columns<T>;
   seeded random(3);
-  layer<TestType> const many_rows(random, 5, 3,
-                                  {eigen::most_tile_rows + 1, 1, 3 * eigen::most_tile_rows - 2});
+  layer<TestType> const many_rows(
+      random, 5, 3, {eigen::detail::most_tile_rows + 1, 1, 3 * eigen::detail::most_tile_rows - 2});
   check_against_loops(many_rows);
   check_rows_alone(many_rows, 37);
   layer<TestType> const wide(random, 9, chunk + 7, {5, 4});
   check_against_loops(wide);
   check_rows_alone(wide, 1);
-  layer<TestType> const deep(random, eigen::block_sizes<T>::columns + depth + 3, 11, {6});
+  layer<TestType> const deep(random, eigen::detail::block_sizes<T>::columns + depth + 3, 11, {6});
   check_against_loops(deep);
   check_rows_alone(deep, 5);
 }
@@ -223,10 +223,45 @@ TEMPLATE_LIST_TEST_CASE("eigen: a subset of groups never needs more work than al
 TEST_CASE("eigen: work is bounded however many rows and inner columns there are", "[eigen]") {
   eigen::kernel<swiglu_expert<float>> const some({64, 1 << 14}, {});
   eigen::kernel<swiglu_expert<float>> const more({64, 1 << 20}, {});
-  std::vector<row_count> const rows{eigen::most_tile_rows};
-  std::vector<row_count> const many{1000 * eigen::most_tile_rows};
+  std::vector<row_count> const rows{eigen::detail::most_tile_rows};
+  std::vector<row_count> const many{1000 * eigen::detail::most_tile_rows};
   CHECK(some.work_bytes(rows) == some.work_bytes(many));
   CHECK(some.work_bytes(rows) == more.work_bytes(rows));
+}
+
+template <class Family>
+concept has_kernel = requires { typename eigen::kernel<Family>; };
+struct own_family : linear_expert<float> {};
+static_assert(trainable_family<own_family>);
+
+TEST_CASE("eigen: there are kernels of the core's three families, and of no other", "[eigen]") {
+  STATIC_REQUIRE(has_kernel<gptoss_expert<double>>);
+  STATIC_REQUIRE_FALSE(has_kernel<own_family>);
+  STATIC_REQUIRE_FALSE(has_kernel<linear_expert<long double>>);
+  STATIC_REQUIRE_FALSE(has_kernel<int>);
+}
+
+TEST_CASE("eigen: a hidden size whose tiles can't be counted in bytes is refused", "[eigen]") {
+  using narrow = eigen::kernel<swiglu_expert<float>>;
+  using narrow_double = eigen::kernel<gptoss_expert<double>>;
+  for (int power = 45; power <= 56; ++power) {
+    CAPTURE(power);
+    CHECK_NOTHROW(loops_kernel<swiglu_expert<float>>({std::int64_t{1} << power, 1}, {}));
+    CHECK_THROWS_AS((narrow{{std::int64_t{1} << power, 1}, {}}), error);
+    CHECK_THROWS_AS((narrow_double{{(std::int64_t{1} << (power - 1)) - 1, 1}, {}}), error);
+  }
+  constexpr std::int64_t large = std::int64_t{1} << 43;
+  narrow const accepted({large, 1}, {});
+  for (row_count const rows : {1, 511, 512, 513, 1025}) {
+    CAPTURE(rows);
+    byte_count const input = std::min<row_count>(rows, 256) * large * 4;
+    for (auto const bytes :
+         {accepted.work_bytes(std::array{rows}), accepted.backward_work_bytes(std::array{rows})}) {
+      CHECK(bytes > 0);
+      CHECK(bytes <= (byte_count{1} << 56) + 128);
+      if (rows % 4 != 0) CHECK(bytes > input);  // copies of it
+    }
+  }
 }
 
 TEST_CASE("eigen: sizes below 1 are refused as by the loops kernel", "[eigen]") {

@@ -60,7 +60,8 @@ class stream_device {
       thread_.join();
     }
 
-    // Returns when all that was put on any queue before is done: what freeing memory has to wait for.
+    // Returns when all that was put on any queue before is done: what freeing memory has to wait
+    // for.
     static void drain_all() {
       std::vector<std::shared_ptr<mark>> ends;
       {

@@ -91,13 +91,11 @@ TEST_CASE("layer: what forward keeps for backward changes memory alone", "[tool]
     return report_of(options);
   };
   auto const kept = report_of(plain);
-  CHECK(with("--lend-again")["max_error"] == kept["max_error"]);  // helps where records wait
-  for (std::string const flag : {"--recompute", "--resend-outputs"}) {
+  for (std::string const flag : {"--recompute", "--lend-again", "--resend-outputs"}) {
     CAPTURE(flag);
-    auto const report = with(flag);
-    CHECK(report["max_error"] == kept["max_error"]);
-    CHECK(report["peak_bytes"] != kept["peak_bytes"]);
+    CHECK(with(flag)["max_error"] == kept["max_error"]);
   }
+  CHECK(with("--recompute")["peak_bytes"] < kept["peak_bytes"]);  // the others help elsewhere
 }
 
 TEST_CASE("layer: every way to run a case passes", "[tool]") {

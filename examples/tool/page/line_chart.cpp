@@ -34,8 +34,9 @@ std::string path_of(std::vector<double> const& values, std::size_t steps, double
   std::size_t const stride = (values.size() + most_points - 1) / most_points;
   std::string path;
   for (std::size_t i = 0; i < values.size(); i += std::max<std::size_t>(stride, 1)) {
+    if (!std::isfinite(values[i])) continue;
     double const share = static_cast<double>(i) / static_cast<double>(steps - 1);
-    path += (i == 0 ? 'M' : 'L') + units(left + (right - left) * share) + ' ' +
+    path += (path.empty() ? 'M' : 'L') + units(left + (right - left) * share) + ' ' +
             units(bottom - (bottom - top) * std::clamp(values[i] / largest, 0.0, 1.0));
   }
   return path;
@@ -47,7 +48,8 @@ std::string draw_lines(std::vector<chart_line> const& of, std::string const& lab
   double largest = 0;
   std::size_t steps = 2;
   for (auto const& line : of) {
-    for (double const value : line.values) largest = std::max(largest, value);
+    for (double const value : line.values)
+      if (std::isfinite(value)) largest = std::max(largest, value);
     steps = std::max(steps, line.values.size());
   }
   double const tick = tick_of(largest);

@@ -14,17 +14,20 @@
 
 namespace llep {
 
-/// A device that can go backwards with these element types: a refinement of `device`, with n = T x K
-/// rows, all device memory.
+/// A device that can go backwards with these element types: a refinement of `device`, whose tag is
+/// also its own. All device memory.
 ///
 /// Syntax    zero(q, p, bytes)                 p[0, bytes) = 0
 ///           accumulate(q, src, n, dst)        dst[i] += src[i], n elements of Grad
 ///           pack_scaled(q, g, gates, slots, out)
 ///                    out row slots[t x K + k] = gates[t][k] x g[t]
-///           sum(q, y, slots, K, out)          out[t] = sum over k, ascending, of y[slots[t x K + k]]
+///           sum(q, y, slots, K, out)
+///                    out[t] = sum over k, ascending, of y[slots[t x K + k]]
 ///           gate_gradient(q, y, slots, g, out)
 ///                    out[t][k] = sum over h, ascending, of g[t][h] x y[slots[t x K + k]][h]
-/// Sums are made in accumulator_t of the row type. Order, errors, cost and threads as at `device`.
+/// Units     rows and elements; bytes in zero. With 0 bytes or elements pointers may be null.
+/// Sums over rows are made in accumulator_t of the row type. Order, errors, cost and threads as at
+/// `device`.
 // clang-format off
 template <class D, class Row, class Gate, class Grad>
 concept trains_rows =
@@ -51,7 +54,7 @@ struct gradient_group {
   std::array<void*, Blocks> grads{};
 };
 
-/// An expert kernel that can be trained: a refinement of `expert_kernel`.
+/// An expert kernel that can be trained: a refinement of `expert_kernel`, whose tag is its own, too.
 ///
 /// Syntax    grad_type              what gradients of weights are made of (trivially copyable; zero
 ///                                  bytes are 0)
@@ -60,14 +63,18 @@ struct gradient_group {
 ///                                  owns: backward adds to it, from micro-batch to micro-batch
 ///           saved_row_bytes()      what forward saves of a row for backward, >= 0
 ///           backward_work_bytes(rows)   scratch that `backward` needs for groups of so many rows
-///           forward(q, groups, x, y, saved, work)   as without `saved`, to the bit; what it saves of
-///                                  row r lies at saved + r x saved_row_bytes()
-///           backward(q, groups, x, saved, gy, gx, work)   gx row = gradient by the x row, given gy,
-///                                  that by the y row; adds the groups' gradients of weights. `saved`
-///                                  may be null: then it computes again what forward would have saved
+///           forward(q, groups, x, y, saved, work)   as without `saved`, to the bit; what it saves
+///                                  of row r lies at saved + r x saved_row_bytes()
+///           backward(q, groups, x, saved, gy, gx, work)   gx row = gradient by the x row, given
+///                                  gy, that by the y row; adds the groups' gradients of weights.
+///                                  `saved` may be null: then it computes again what forward would
+///                                  have saved. Also null where saved_row_bytes() is 0
 /// Shapes    gx and gy as x and y: they don't overlap, and rows in no group are left alone.
-/// Order     rows of a group are added in a fixed order: the same call gives the same bits. With and
-///           without `saved` too.
+/// Order     rows of a group are added in a fixed order: the same call gives the same bits. With
+///           and without `saved` too. One step may come in several calls, each with other groups.
+///           saved_row_bytes, grad_elements and backward_work_bytes are pure, and hang on nothing
+///           but the sizes that digest() tells: every rank computes everybody's. A subset of groups
+///           never needs more work than all of them.
 /// Errors, cost, threads    as at `expert_kernel`; native_grad and grad_elements as native.
 /// Not asked for: row gradients that don't hang on the neighbouring rows. Where they don't, the
 ///           layer's gradients by hidden states and gates are bit-identical for every plan.

@@ -10,9 +10,9 @@
 
 namespace llep::detail {
 
-/// Sorts by an integer key, stably, without a comparison: the loads of a step are as good as random,
-/// and half of the branches of a comparing sort would be mispredicted, which takes most of its time
-/// for a few hundred experts.
+/// Sorts by an integer key, stably, without a comparison: the loads of a step are as good as
+/// random, and half of the branches of a comparing sort would be mispredicted, which takes most of
+/// its time for a few hundred experts.
 class radix_sort {
  public:
   struct entry {

@@ -159,8 +159,8 @@ class host_device {
 
   static constexpr std::align_val_t alignment{256};
 
-  // sum = the rows at `slots` times their gates, in order of the choices. Four at a time, as a single
-  // stream of memory is slow, and `sum` would be read and written more often.
+  // sum = the rows at `slots` times their gates, in order of the choices. Four at a time, as a
+  // single stream of memory is slow, and `sum` would be read and written more often.
   template <class Row, class Gates>
   static void add_rows(Row const* y, std::int32_t const* slots, std::int64_t choices, Row* sum,
                        std::int64_t cols, Gates gate) {

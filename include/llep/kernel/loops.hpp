@@ -19,8 +19,8 @@ namespace llep {
 /// held against. A row's result never depends on its neighbours, so the layer's output is
 /// bit-identical for every plan.
 ///
-/// Family: linear_expert, swiglu_expert or gptoss_expert of float or double, or one of your own. One
-/// that is a trainable_family makes a trainable_kernel.
+/// Family: linear_expert, swiglu_expert or gptoss_expert of float or double, or one of your own.
+/// One that is a trainable_family makes a trainable_kernel.
 template <expert_family Family>
 class loops_kernel {
  public:
@@ -35,7 +35,8 @@ class loops_kernel {
   /// @param family sizes and parameters
   /// @param native [E] where the blocks of expert e lie; not looked at for experts that this rank
   ///        doesn't own. Borrowed: they stay where they are while the kernel is in use.
-  /// @param native_grads [E] likewise where their gradients lie, of the same sizes; only for training
+  /// @param native_grads [E] likewise where their gradients lie, of the same sizes; only for
+  ///        training
   /// @throws llep::error (invalid_argument) if a size is below 1.
   loops_kernel(Family family, std::vector<weight_blocks> native,
                std::vector<gradient_blocks> native_grads = {})

@@ -35,8 +35,8 @@ class capacity_factor {
   std::int64_t millionths_ = 1'000'000;
 };
 
-/// The paper's m: the smallest chunk of rows that is worth lending an expert for, while there are so
-/// many and room for them. What is left of an expert goes to one rank all the same.
+/// The paper's m: the smallest chunk of rows that is worth lending an expert for, while there are
+/// so many and room for them. What is left of an expert goes to one rank all the same.
 /// @throws llep::error (invalid_argument) if negative.
 class chunk_rows {
  public:

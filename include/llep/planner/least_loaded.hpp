@@ -19,7 +19,8 @@ namespace llep {
 /// what its owner has no room for goes in chunks to the ranks that are least loaded then.
 ///
 /// Takes every valid problem: any owners, ranks without experts, totals up to 2^63 - 1.
-/// Cost: O(E log E + (E + chunks) log P); no allocation once its memory has grown.
+/// Cost: O(E x bytes of the largest load + (E + chunks) log P); no allocation once its
+/// memory has grown.
 struct least_loaded {
   using planner_concept = planner_tag;
   static constexpr bool needs_counts = false;

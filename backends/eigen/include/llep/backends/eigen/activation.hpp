@@ -10,12 +10,10 @@
 
 #include <llep/shape.hpp>
 
-namespace llep::eigen {
+namespace llep::eigen::detail {
 
 // What lies between the products of an expert: one pass over a tile, in packets. Element i of
 // every row takes the same way, packet or remainder, so that rows don't hang on their neighbours.
-
-namespace detail {
 
 template <class T>
 using array = Eigen::Array<T, Eigen::Dynamic, 1>;
@@ -55,14 +53,12 @@ void store_pairs(strip<T> const& gate, strip<T> const& up, std::int64_t n, T lim
   }
 }
 
-}  // namespace detail
-
 /// gate = silu(gate) * up, with silu(z) = z sigmoid(z). Rows begin at multiples of 64 bytes.
 template <class T>
 void silu_product(matrix_ref<T> gate, matrix_ref<T const> up) {
   for (row_count r = 0; r < gate.rows; ++r) {
-    Eigen::Map<detail::array<T>> g(gate.row(r), gate.cols);
-    Eigen::Map<detail::array<T> const> const u(up.row(r), gate.cols);
+    Eigen::Map<array<T>> g(gate.row(r), gate.cols);
+    Eigen::Map<array<T> const> const u(up.row(r), gate.cols);
     g = u * g / (T{1} + (-g).exp());
   }
 }
@@ -72,13 +68,13 @@ void silu_product(matrix_ref<T> gate, matrix_ref<T const> up) {
 template <class T>
 void silu_gradients(matrix_ref<T> gate, matrix_ref<T> up, matrix_ref<T> h) {
   std::array<matrix_ref<T>, 3> const all{gate, up, h};
-  std::array<detail::strip<T>, 3> strips;
-  strips.fill(detail::strip<T>::Zero());
+  std::array<strip<T>, 3> strips;
+  strips.fill(strip<T>::Zero());
   for (row_count r = 0; r < h.rows; ++r)
-    for (std::int64_t i = 0; i < h.cols; i += detail::strip_columns) {
-      std::int64_t const n = (std::min)(detail::strip_columns, h.cols - i);
+    for (std::int64_t i = 0; i < h.cols; i += strip_columns) {
+      std::int64_t const n = (std::min)(strip_columns, h.cols - i);
       for (std::size_t k = 0; k < 3; ++k) std::copy_n(all[k].row(r) + i, n, strips[k].data());
-      detail::gated_gradients(T{1}, strips[0], strips[1], strips[2]);
+      gated_gradients(T{1}, strips[0], strips[1], strips[2]);
       for (std::size_t k = 0; k < 3; ++k) std::copy_n(strips[k].data(), n, all[k].row(r) + i);
     }
 }
@@ -87,13 +83,13 @@ void silu_gradients(matrix_ref<T> gate, matrix_ref<T> up, matrix_ref<T> h) {
 /// gate) with gate = min(gate, limit) and up clamped to +-limit. A NaN stays one.
 template <class T>
 void clamped_product(matrix_ref<T> z, T alpha, T limit) {
-  detail::strip<T> gate = detail::strip<T>::Zero();
-  detail::strip<T> up = detail::strip<T>::Zero();
+  strip<T> gate = strip<T>::Zero();
+  strip<T> up = strip<T>::Zero();
   for (row_count r = 0; r < z.rows; ++r) {
     T* const row = z.row(r);
-    for (std::int64_t i = 0; i < z.cols / 2; i += detail::strip_columns) {
-      std::int64_t const n = (std::min)(detail::strip_columns, z.cols / 2 - i);
-      detail::clamp_pairs(row + 2 * i, n, limit, gate, up);
+    for (std::int64_t i = 0; i < z.cols / 2; i += strip_columns) {
+      std::int64_t const n = (std::min)(strip_columns, z.cols / 2 - i);
+      clamp_pairs(row + 2 * i, n, limit, gate, up);
       up = (up + T{1}) * gate / (T{1} + (-alpha * gate).exp());
       std::copy_n(up.data(), n, row + i);  // behind what is still to be read
     }
@@ -104,20 +100,20 @@ void clamped_product(matrix_ref<T> z, T alpha, T limit) {
 /// gradient.
 template <class T>
 void clamped_gradients(matrix_ref<T> z, matrix_ref<T> h, T alpha, T limit) {
-  detail::strip<T> gate = detail::strip<T>::Zero();
-  detail::strip<T> up = detail::strip<T>::Zero();
-  detail::strip<T> gh = detail::strip<T>::Zero();
+  strip<T> gate = strip<T>::Zero();
+  strip<T> up = strip<T>::Zero();
+  strip<T> gh = strip<T>::Zero();
   for (row_count r = 0; r < h.rows; ++r)
-    for (std::int64_t i = 0; i < h.cols; i += detail::strip_columns) {
-      std::int64_t const n = (std::min)(detail::strip_columns, h.cols - i);
+    for (std::int64_t i = 0; i < h.cols; i += strip_columns) {
+      std::int64_t const n = (std::min)(strip_columns, h.cols - i);
       T* const pairs = z.row(r) + 2 * i;
-      detail::clamp_pairs(pairs, n, limit, gate, up);
+      clamp_pairs(pairs, n, limit, gate, up);
       std::copy_n(h.row(r) + i, n, gh.data());
       up += T{1};
-      detail::gated_gradients(alpha, gate, up, gh);
-      detail::store_pairs(gate, up, n, limit, pairs);
+      gated_gradients(alpha, gate, up, gh);
+      store_pairs(gate, up, n, limit, pairs);
       std::copy_n(gh.data(), n, h.row(r) + i);
     }
 }
 
-}  // namespace llep::eigen
+}  // namespace llep::eigen::detail

@@ -11,7 +11,7 @@
 #include <llep/kernel/feed_forward.hpp>
 #include <llep/shape.hpp>
 
-namespace llep::eigen {
+namespace llep::eigen::detail {
 
 // The core's expert families, a tile at a time, forward. The inner activations are made and used up
 // in chunks of columns, so that they stay in cache and their memory doesn't grow with F.
@@ -20,8 +20,6 @@ namespace llep::eigen {
 /// is that of one product over all of F.
 template <class T>
 inline constexpr std::int64_t chunk_columns = 4 * block_sizes<T>::depth;
-
-namespace detail {
 
 /// `cols` columns of z from `first` on.
 template <class T>
@@ -78,8 +76,6 @@ void inner_product(matrix_ref<T const> x, matrix_ref<T const> w, T const* bias, 
   add_product(x, columns(w, i, z.cols), z, blocks);
 }
 
-}  // namespace detail
-
 /// Elements of a row of inner activations that a tile wants.
 template <class T>
 std::int64_t inner_columns(linear_expert<T> const&, direction) {
@@ -97,38 +93,37 @@ std::int64_t inner_columns(gptoss_expert<T> const& f, direction way) {
 /// t.y = expert(t.x)
 template <class T>
 void forward(linear_expert<T> const& f, std::array<T const*, 1> w, tile<T> const& t) {
-  detail::set_rows(t.y, T{0});
+  set_rows(t.y, T{0});
   add_product<T>(t.x, {w[0], f.hidden, f.hidden}, t.y, t.blocks);
 }
 
 template <class T>
 void forward(swiglu_expert<T> const& f, std::array<T const*, 3> w, tile<T> const& t) {
-  using detail::part;
   matrix_ref<T const> const down(w[2], f.inner, f.hidden);
-  detail::set_rows(t.y, T{0});
-  detail::for_chunks<T>(f.inner, [&](std::int64_t i, std::int64_t n) {
+  set_rows(t.y, T{0});
+  for_chunks<T>(f.inner, [&](std::int64_t i, std::int64_t n) {
     auto const gate = part(f, t.inner, 0, n);
     auto const up = part(f, t.inner, 1, n);
-    detail::inner_product<T>(t.x, {w[0], f.hidden, f.inner}, i, gate, t.blocks);
-    detail::inner_product<T>(t.x, {w[1], f.hidden, f.inner}, i, up, t.blocks);
-    detail::save(gate, i, t.saved);
-    detail::save(up, f.inner + i, t.saved);
+    inner_product<T>(t.x, {w[0], f.hidden, f.inner}, i, gate, t.blocks);
+    inner_product<T>(t.x, {w[1], f.hidden, f.inner}, i, up, t.blocks);
+    save(gate, i, t.saved);
+    save(up, f.inner + i, t.saved);
     silu_product<T>(gate, up);
-    add_product<T>(gate, detail::rows(down, i, n), t.y, t.blocks);
+    add_product<T>(gate, rows(down, i, n), t.y, t.blocks);
   });
 }
 
 template <class T>
 void forward(gptoss_expert<T> const& f, std::array<T const*, 4> w, tile<T> const& t) {
   matrix_ref<T const> const down(w[2], f.inner, f.hidden);
-  detail::set_rows(t.y, w[3]);
-  detail::for_chunks<T>(f.inner, [&](std::int64_t i, std::int64_t n) {
-    auto const z = detail::columns(t.inner, 0, 2 * n);
-    detail::inner_product<T>(t.x, {w[0], f.hidden, 2 * f.inner}, w[1], 2 * i, z, t.blocks);
-    detail::save(z, 2 * i, t.saved);
+  set_rows(t.y, w[3]);
+  for_chunks<T>(f.inner, [&](std::int64_t i, std::int64_t n) {
+    auto const z = columns(t.inner, 0, 2 * n);
+    inner_product<T>(t.x, {w[0], f.hidden, 2 * f.inner}, w[1], 2 * i, z, t.blocks);
+    save(z, 2 * i, t.saved);
     clamped_product(z, static_cast<T>(f.alpha), static_cast<T>(f.limit));
-    add_product<T>(detail::columns(z, 0, n), detail::rows(down, i, n), t.y, t.blocks);
+    add_product<T>(columns(z, 0, n), rows(down, i, n), t.y, t.blocks);
   });
 }
 
-}  // namespace llep::eigen
+}  // namespace llep::eigen::detail

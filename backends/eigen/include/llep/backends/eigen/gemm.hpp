@@ -2,14 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
 
 #include <Eigen/Core>
 
 #include <llep/shape.hpp>
 
-namespace llep::eigen {
+namespace llep::eigen::detail {
 
 // Eigen's matrix product, with block sizes and block memory of ours. `z.noalias() += x * w` would
 // allocate both blocks in every call, and choose their sizes, and with them the order in which a
@@ -46,8 +45,6 @@ struct transposed {
   matrix_ref<T const> of;
 };
 
-namespace detail {
-
 template <class T>
 struct fixed_blocking : Eigen::internal::level3_blocking<T, T> {
   fixed_blocking(block_memory<T> memory, bool depth_is_rows) {
@@ -62,7 +59,7 @@ struct fixed_blocking : Eigen::internal::level3_blocking<T, T> {
 // z += x w in this thread, where x or w may lie there as columns. Row-major matrices are
 // column-major ones transposed: z^T += w^T x^T.
 template <int OfW, int OfX, class T>
-void add_product(matrix_ref<T const> x, matrix_ref<T const> w, std::int64_t depth, matrix_ref<T> z,
+void run_product(matrix_ref<T const> x, matrix_ref<T const> w, std::int64_t depth, matrix_ref<T> z,
                  block_memory<T> memory) {
   using product = Eigen::internal::general_matrix_matrix_product<Eigen::Index, T, OfW, false, T,
                                                                  OfX, false, Eigen::ColMajor, 1>;
@@ -71,25 +68,23 @@ void add_product(matrix_ref<T const> x, matrix_ref<T const> w, std::int64_t dept
                blocking, nullptr);
 }
 
-}  // namespace detail
-
 /// z += x w. x.rows is a multiple of row_step.
 template <class T>
 void add_product(matrix_ref<T const> x, matrix_ref<T const> w, matrix_ref<T> z,
                  block_memory<T> memory) {
-  detail::add_product<Eigen::ColMajor, Eigen::ColMajor>(x, w, w.rows, z, memory);
+  run_product<Eigen::ColMajor, Eigen::ColMajor>(x, w, w.rows, z, memory);
 }
 
 /// z += x w^T, the gradient by the rows. x.rows is a multiple of row_step.
 template <class T>
 void add_product(matrix_ref<T const> x, transposed<T> w, matrix_ref<T> z, block_memory<T> memory) {
-  detail::add_product<Eigen::RowMajor, Eigen::ColMajor>(x, w.of, x.cols, z, memory);
+  run_product<Eigen::RowMajor, Eigen::ColMajor>(x, w.of, x.cols, z, memory);
 }
 
 /// z += x^T w, the gradient by the weights. x.rows is at most most_tile_rows.
 template <class T>
 void add_product(transposed<T> x, matrix_ref<T const> w, matrix_ref<T> z, block_memory<T> memory) {
-  detail::add_product<Eigen::ColMajor, Eigen::RowMajor>(x.of, w, w.rows, z, memory);
+  run_product<Eigen::ColMajor, Eigen::RowMajor>(x.of, w, w.rows, z, memory);
 }
 
-}  // namespace llep::eigen
+}  // namespace llep::eigen::detail

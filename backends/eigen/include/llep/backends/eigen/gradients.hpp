@@ -15,13 +15,11 @@
 #include <llep/kernel/feed_forward.hpp>
 #include <llep/shape.hpp>
 
-namespace llep::eigen {
+namespace llep::eigen::detail {
 
 // The core's expert families, a tile at a time, backward, in the chunks of the way forward.
 // A product z = x w has two gradients: gx += gz w^T, whose rows don't hang on their neighbours, and
 // gw += x^T gz, of true rows only, so that nothing of the zero rows behind them gets in.
-
-namespace detail {
 
 /// gw += x^T gz
 template <class T>
@@ -60,36 +58,32 @@ void add_input_gradients(gradient_tile<T> const& t, matrix_ref<T const> gz, std:
   add_weight_gradient<T>(t, t.x, gz, columns(gw, i, gz.cols));
 }
 
-}  // namespace detail
-
 /// t.gx = the gradient by t.x, given that by the expert's output; adds to the blocks' gradients.
 template <class T>
 void backward(linear_expert<T> const& f, std::array<T const*, 1> w, std::array<T*, 1> grads,
               gradient_tile<T> const& t) {
-  detail::set_rows(t.gx, T{0});
-  detail::add_input_gradients<T>(t, t.gy, 0, {w[0], f.hidden, f.hidden},
-                                 {grads[0], f.hidden, f.hidden});
+  set_rows(t.gx, T{0});
+  add_input_gradients<T>(t, t.gy, 0, {w[0], f.hidden, f.hidden}, {grads[0], f.hidden, f.hidden});
 }
 
 template <class T>
 void backward(swiglu_expert<T> const& f, std::array<T const*, 3> w, std::array<T*, 3> grads,
               gradient_tile<T> const& t) {
   matrix_ref<T> const down(grads[2], f.inner, f.hidden);
-  detail::set_rows(t.gx, T{0});
-  detail::for_chunks<T>(f.inner, [&](std::int64_t i, std::int64_t n) {
-    std::array const z{detail::part(f, t.inner, 0, n), detail::part(f, t.inner, 1, n)};  // gate, up
-    auto const h = detail::part(f, t.inner, 2, n);
+  set_rows(t.gx, T{0});
+  for_chunks<T>(f.inner, [&](std::int64_t i, std::int64_t n) {
+    std::array const z{part(f, t.inner, 0, n), part(f, t.inner, 1, n)};  // gate, up
+    auto const h = part(f, t.inner, 2, n);
     for (std::size_t b = 0; b < 2; ++b)
       if (t.saved.data != nullptr)
-        detail::load(t.saved, static_cast<std::int64_t>(b) * f.inner + i, z[b]);
+        load(t.saved, static_cast<std::int64_t>(b) * f.inner + i, z[b]);
       else
-        detail::inner_product<T>(t.x, {w[b], f.hidden, f.inner}, i, z[b], t.blocks);
-    detail::inner_gradient<T>(t, {w[2], f.inner, f.hidden}, i, h);
+        inner_product<T>(t.x, {w[b], f.hidden, f.inner}, i, z[b], t.blocks);
+    inner_gradient<T>(t, {w[2], f.inner, f.hidden}, i, h);
     silu_gradients(z[0], z[1], h);
-    detail::add_weight_gradient<T>(t, h, t.gy, detail::rows(down, i, n));
+    add_weight_gradient<T>(t, h, t.gy, rows(down, i, n));
     for (std::size_t b = 0; b < 2; ++b)
-      detail::add_input_gradients<T>(t, z[b], i, {w[b], f.hidden, f.inner},
-                                     {grads[b], f.hidden, f.inner});
+      add_input_gradients<T>(t, z[b], i, {w[b], f.hidden, f.inner}, {grads[b], f.hidden, f.inner});
   });
 }
 
@@ -98,21 +92,21 @@ void backward(gptoss_expert<T> const& f, std::array<T const*, 4> w, std::array<T
               gradient_tile<T> const& t) {
   matrix_ref<T const> const gate_up(w[0], f.hidden, 2 * f.inner);
   matrix_ref<T> const down(grads[2], f.inner, f.hidden);
-  detail::set_rows(t.gx, T{0});
-  detail::add_bias_gradient<T>(t, t.gy, grads[3]);
-  detail::for_chunks<T>(f.inner, [&](std::int64_t i, std::int64_t n) {
-    auto const z = detail::columns(t.inner, 0, 2 * n);
-    auto const h = detail::part(f, t.inner, 2, n);
+  set_rows(t.gx, T{0});
+  add_bias_gradient<T>(t, t.gy, grads[3]);
+  for_chunks<T>(f.inner, [&](std::int64_t i, std::int64_t n) {
+    auto const z = columns(t.inner, 0, 2 * n);
+    auto const h = part(f, t.inner, 2, n);
     if (t.saved.data != nullptr)
-      detail::load(t.saved, 2 * i, z);
+      load(t.saved, 2 * i, z);
     else
-      detail::inner_product<T>(t.x, gate_up, w[1], 2 * i, z, t.blocks);
-    detail::inner_gradient<T>(t, {w[2], f.inner, f.hidden}, i, h);
+      inner_product<T>(t.x, gate_up, w[1], 2 * i, z, t.blocks);
+    inner_gradient<T>(t, {w[2], f.inner, f.hidden}, i, h);
     clamped_gradients(z, h, static_cast<T>(f.alpha), static_cast<T>(f.limit));
-    detail::add_weight_gradient<T>(t, h, t.gy, detail::rows(down, i, n));
-    detail::add_bias_gradient<T>(t, z, grads[1] + 2 * i);
-    detail::add_input_gradients<T>(t, z, 2 * i, gate_up, {grads[0], f.hidden, 2 * f.inner});
+    add_weight_gradient<T>(t, h, t.gy, rows(down, i, n));
+    add_bias_gradient<T>(t, z, grads[1] + 2 * i);
+    add_input_gradients<T>(t, z, 2 * i, gate_up, {grads[0], f.hidden, 2 * f.inner});
   });
 }
 
-}  // namespace llep::eigen
+}  // namespace llep::eigen::detail

@@ -16,31 +16,37 @@
 #include <llep/concepts/training.hpp>
 #include <llep/device/host.hpp>
 #include <llep/digest.hpp>
+#include <llep/error.hpp>
+#include <llep/kernel/feed_forward.hpp>
 #include <llep/kernel/loops.hpp>
 
 namespace llep::eigen {
 
-/// An expert family that can be computed by tiles of rows, forward and backward.
+namespace detail {
+
+/// The families that have a way by tiles, forward and backward. A user can't add one.
 // clang-format off
 template <class F>
 concept tiled_family =
-    trainable_family<F> &&
-    requires(F const& f, std::array<typename F::element const*, F::blocks> weights,
-             std::array<typename F::element*, F::blocks> grads,
-             tile<typename F::element> const& t, gradient_tile<typename F::element> const& back) {
-      { inner_columns(f, direction::forward) } -> std::same_as<std::int64_t>;
-      { eigen::forward(f, weights, t) } -> std::same_as<void>;
-      { eigen::backward(f, weights, grads, back) } -> std::same_as<void>;
-    };
+    (std::same_as<typename F::element, float> || std::same_as<typename F::element, double>) &&
+    (std::same_as<F, linear_expert<typename F::element>> ||
+     std::same_as<F, swiglu_expert<typename F::element>> ||
+     std::same_as<F, gptoss_expert<typename F::element>>);
 // clang-format on
+
+/// What the scratch of a tile may take at most: sums of a few of it are far from 2^63.
+inline constexpr byte_count most_scratch_bytes = byte_count{1} << 56;
+
+}  // namespace detail
 
 /// An expert family on Eigen's matrix product, in the calling thread: blocks as in loops_kernel,
 /// which has the layout and is the oracle. Allocates nothing. A row's result and its gradient never
 /// depend on its neighbours, so the layer's output, and its gradients by hidden states and gates,
 /// are bit-identical for every plan.
 ///
-/// Family: linear_expert, swiglu_expert or gptoss_expert of float or double.
-template <tiled_family Family>
+/// Family: linear_expert, swiglu_expert or gptoss_expert of float or double; one of your own runs
+/// on loops_kernel.
+template <detail::tiled_family Family>
 class kernel {
  public:
   using expert_kernel_concept = expert_kernel_tag;
@@ -51,10 +57,14 @@ class kernel {
   using weight_blocks = std::array<row_type const*, blocks>;
   using gradient_blocks = std::array<row_type*, blocks>;
 
-  /// Parameters and errors are those of loops_kernel.
+  /// Parameters are those of loops_kernel.
+  /// @throws llep::error (invalid_argument) if a size is below 1, or if a tile of rows wouldn't fit
+  ///         into 2^56 bytes.
   kernel(Family family, std::vector<weight_blocks> native,
          std::vector<gradient_blocks> native_grads = {})
-      : family_(family), layout_(family, std::move(native), std::move(native_grads)) {}
+      : family_(family), layout_(family, std::move(native), std::move(native_grads)) {
+    expects(has_sane_tiles(), "eigen: H is too large: a tile of rows must fit into 2^56 bytes");
+  }
 
   [[nodiscard]] std::int64_t hidden() const noexcept { return family_.hidden; }
   /// Not the loops kernel's: ranks that mixed the two would give other bits with another plan.
@@ -95,10 +105,9 @@ class kernel {
     auto* const keep = static_cast<row_type*>(saved);
     each_tile(direction::forward, groups, work, [&](auto& group, row_range r, auto& scratch) {
       auto const out = r.of(y, hidden());
-      tile<row_type> const t{scratch.filled(0, r.of(x, hidden())), scratch.room(1, out),
-                             scratch.inner(r.rows), r.of(keep, family_.saved_elements()),
-                             scratch.blocks};
-      eigen::forward(family_, typed<row_type const>(group.weights), t);
+      tile const t{scratch.filled(0, r.of(x, hidden())), scratch.room(1, out),
+                   scratch.inner(r.rows), r.of(keep, family_.saved_elements()), scratch.blocks};
+      detail::forward(family_, typed<row_type const>(group.weights), t);
       scratch.deliver(t.y, out);
     });
   }
@@ -109,32 +118,47 @@ class kernel {
     auto const* const kept = static_cast<row_type const*>(saved);
     each_tile(direction::backward, groups, work, [&](auto& group, row_range r, auto& scratch) {
       auto const out = r.of(gx, hidden());
-      gradient_tile<row_type> const t{r.rows,
-                                      scratch.filled(0, r.of(x, hidden())),
-                                      scratch.filled(1, r.of(gy, hidden())),
-                                      scratch.room(2, out),
-                                      scratch.inner(r.rows),
-                                      r.of(kept, family_.saved_elements()),
-                                      scratch.blocks};
-      eigen::backward(family_, typed<row_type const>(group.weights), typed<row_type>(group.grads),
-                      t);
+      gradient_tile const t{r.rows,
+                            scratch.filled(0, r.of(x, hidden())),
+                            scratch.filled(1, r.of(gy, hidden())),
+                            scratch.room(2, out),
+                            scratch.inner(r.rows),
+                            r.of(kept, family_.saved_elements()),
+                            scratch.blocks};
+      detail::backward(family_, typed<row_type const>(group.weights), typed<row_type>(group.grads),
+                       t);
       scratch.deliver(t.gx, out);
     });
   }
 
  private:
-  static constexpr std::int64_t alignment = tile_memory<row_type>::line_bytes;
+  using direction = detail::direction;
+  using row_range = detail::row_range;
+  using tile = detail::tile<row_type>;
+  using gradient_tile = detail::gradient_tile<row_type>;
+  static constexpr std::int64_t alignment = detail::tile_memory<row_type>::line_bytes;
 
-  [[nodiscard]] tile_memory<row_type> memory(direction way, row_count group_rows,
-                                             void* work) const {
-    return {way, tiling<row_type>(group_rows), hidden(), inner_columns(family_, way), work};
+  [[nodiscard]] detail::tile_memory<row_type> memory(direction way, row_count group_rows,
+                                                     void* work) const {
+    return {way, detail::tiling<row_type>(group_rows), hidden(),
+            detail::inner_columns(family_, way), work};
+  }
+
+  // No group wants more than the largest tile that is ragged. The first bound keeps what the second
+  // adds up within 63 bits; inner activations are chunks of bounded size.
+  [[nodiscard]] bool has_sane_tiles() const {
+    constexpr row_count rows = detail::most_tile_rows - 1;
+    constexpr auto row_bytes = detail::most_scratch_bytes / detail::most_tile_rows;
+    return hidden() <= row_bytes / static_cast<byte_count>(sizeof(row_type)) &&
+           memory(direction::forward, rows, nullptr).bytes() <= detail::most_scratch_bytes &&
+           memory(direction::backward, rows, nullptr).bytes() <= detail::most_scratch_bytes;
   }
 
   [[nodiscard]] byte_count most_bytes(direction way,
                                       std::span<row_count const> rows_by_group) const {
     byte_count most = 0;
     for (row_count const rows : rows_by_group)
-      if (rows > 0) most = (std::max)(most, memory(way, rows, nullptr).bytes());
+      most = (std::max)(most, memory(way, rows, nullptr).bytes());
     return most + alignment;
   }
 
@@ -144,7 +168,7 @@ class kernel {
     auto const address = reinterpret_cast<std::uintptr_t>(work);
     void* const aligned = static_cast<std::byte*>(work) + (alignment - address % alignment);
     for (auto const& group : groups) {
-      tiling<row_type> const cut(group.rows);
+      detail::tiling<row_type> const cut(group.rows);
       auto const scratch = memory(way, group.rows, aligned);
       for (row_count done = 0; done < group.rows; done += cut.rows)
         body(group, row_range{group.first + done, (std::min)(cut.rows, group.rows - done)},

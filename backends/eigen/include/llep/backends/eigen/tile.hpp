@@ -9,7 +9,7 @@
 #include <llep/backends/eigen/gemm.hpp>
 #include <llep/shape.hpp>
 
-namespace llep::eigen {
+namespace llep::eigen::detail {
 
 /// Some rows of one expert on their way forward, and the scratch to compute them in.
 template <class T>
@@ -139,4 +139,4 @@ class tile_memory {
   std::array<T*, 3> copies_{};
 };
 
-}  // namespace llep::eigen
+}  // namespace llep::eigen::detail
