@@ -109,8 +109,8 @@ class dispatcher {
   ///        the same sizes can't be told from it
   /// @param grad_out [T][H], the gradient by `out`; none of the three overlaps another
   /// All device memory, in use until q has passed the call; so are weights, gradients and gates.
-  /// @throws llep::error, the same on every rank. invalid_argument, disagreement, device (no room in
-  ///         a workspace): nothing was sent, and the record is as it was. Otherwise as forward.
+  /// @throws llep::error, the same on every rank. invalid_argument, disagreement, device (no room):
+  ///         nothing was sent, and the record is as it was. Otherwise as forward.
   /// Lent experts' gradients are added to their owner's after its own, by helper rank.
   /// Cost: one host synchronisation; a second one when a workspace grows.
   template <class Gate>

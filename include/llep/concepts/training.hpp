@@ -54,7 +54,7 @@ struct gradient_group {
   std::array<void*, Blocks> grads{};
 };
 
-/// An expert kernel that can be trained: a refinement of `expert_kernel`, whose tag is its own, too.
+/// An expert kernel that can be trained: a refinement of `expert_kernel`, with its tag.
 ///
 /// Syntax    grad_type              what gradients of weights are made of (trivially copyable; zero
 ///                                  bytes are 0)
