@@ -121,13 +121,32 @@ class poor_kernel : public swiglu_loops<double> {
   using swiglu_loops<double>::swiglu_loops;
 };
 
+/// Runs `body` while `poor` is set, and keeps what a rank is told of it.
+template <class Group, class Body>
+void try_poor(Group& group, bool& poor, std::string& told, Body body) {
+  host_device::queue q;
+  std::int64_t word = 0;
+  std::int64_t all[8];
+  if (group.rank() == 0) poor = true;
+  group.all_gather(q, &word, all, 1);
+  try {
+    body();
+  } catch (error const& e) {
+    if (e.code() == errc::device) told = e.what();
+  }
+  group.all_gather(q, &word, all, 1);
+  if (group.rank() == 0) poor = false;
+  group.all_gather(q, &word, all, 1);
+}
+
 /// A training step; one rank is without memory in the first try of `poor_forward`, or else
 /// backward.
 void check_out_of_memory(bool poor_forward, training const& keep, emulated::options const& how) {
   auto const layer = eight_ranks();
   auto const grad_out = random_grad_out(layer, 1);
   gradients<double> result(layer);
-  std::vector<std::shared_ptr<bool>> poor(8);
+  std::vector<std::shared_ptr<bool>> poor(
+      8);  // in the order in which devices are made, of any rank
   for (auto& p : poor) p = std::make_shared<bool>(false);
   std::vector<std::string> told(8);
   std::atomic<std::size_t> made = 0;
@@ -140,20 +159,7 @@ void check_out_of_memory(bool poor_forward, training const& keep, emulated::opti
         auto kernel = training_kernel<poor_kernel>(layer, r, result.weights);
         dispatcher<spread_everywhere, group_type, poor_kernel> moe(q, group, layer.owner);
         auto const mine = all_tokens(layer, r);
-        auto const tried = [&](auto body) {
-          std::int64_t word = 0;
-          std::int64_t all[8];
-          if (r == 0) *poor[3] = true;
-          group.all_gather(q, &word, all, 1);
-          try {
-            body();
-          } catch (error const& e) {
-            if (e.code() == errc::device) told[at(r)] = e.what();
-          }
-          group.all_gather(q, &word, all, 1);
-          if (r == 0) *poor[3] = false;
-          group.all_gather(q, &word, all, 1);
-        };
+        auto const tried = [&](auto body) { try_poor(group, *poor[3], told[at(r)], body); };
         training_record<poor_device, double> record;
         auto const forward = [&] { record = train(layer, mine, moe, q, kernel, result, keep); };
         auto const backward = [&] {
