@@ -106,7 +106,9 @@ endmacro()
 
 file(GLOB_RECURSE files RELATIVE "${ROOT}"
   "${ROOT}/include/*" "${ROOT}/backends/*" "${ROOT}/tests/*" "${ROOT}/examples/*"
-  "${ROOT}/bench/*" "${ROOT}/cmake/*" "${ROOT}/CMakeLists.txt")
+  "${ROOT}/bench/*" "${ROOT}/cmake/*")
+file(GLOB top RELATIVE "${ROOT}" "${ROOT}/CMakeLists.txt") # recursing finds build trees' ones
+list(APPEND files ${top})
 list(FILTER files INCLUDE REGEX "(\\.(hpp|cpp|cu|cuh|cmake|sh)|CMakeLists\\.txt)$")
 if(NOT files)
   message(FATAL_ERROR "${ROOT}: no source file found")

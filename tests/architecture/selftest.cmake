@@ -24,6 +24,7 @@ function(write_sound_tree)
   file(WRITE "${tree}/tests/a.test.cpp"
     "${spdx}#include \"support/x.hpp\"\n// ${x94}π→∑\n") # 100 characters, 105 bytes
   file(WRITE "${tree}/cmake/get.sh" "#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n")
+  file(WRITE "${tree}/build/test/CMakeLists.txt" "# somebody else's\n")
 endfunction()
 
 function(check)
@@ -88,6 +89,7 @@ expect("1: the first line must be the SPDX line" tests/b.test.cpp "int x;\n")
 expect("1: the first line must be the SPDX line" cmake/get.sh "#!/bin/sh\n")
 expect("1: a header needs #pragma once" tests/support/x.hpp "${spdx}// #pragma once\n")
 string(REPEAT "// [\n\n" 150 long)
+expect("1: the first line must be the SPDX line" CMakeLists.txt "project(x)\n")
 expect("302: a header has at most 300 lines" include/llep/plan.hpp "${head}${long}")
 expect("3: a line has at most 100 columns, not 101" tests/b.test.cpp "${spdx}\n// [;\\ ${x94}\n")
 expect("2: a line has at most 100 columns, not 101" include/llep/shape.hpp
