@@ -56,7 +56,7 @@ class dispatcher {
   /// @param kernel the layer; the blocks of the experts this rank owns are read.
   /// @param hidden [T][H]   @param ids [T][K], int32 or int64, in [0, E); repeats are legal
   /// @param gates [T][K], float; double where the device combines this row type with it
-  /// @param out [T][H], doesn't overlap the others
+  /// @param out [T][H]; it may lie where `hidden` does, and overlaps neither ids nor gates
   /// All device memory, in use until q has passed the call.
   /// @throws llep::error, the same on every rank. invalid_argument and disagreement (nothing was
   ///         sent), plan_inconsistent of the step before, device (a workspace couldn't grow): the
@@ -107,7 +107,9 @@ class dispatcher {
   ///
   /// @param kernel the layer that the step was made with, its weights unchanged: another layer's of
   ///        the same sizes can't be told from it
-  /// @param grad_out [T][H], the gradient by `out`; none of the three overlaps another
+  /// @param grad_out [T][H], the gradient by `out`
+  /// grad_hidden may lie where grad_out does, and grad_gates where the gates of the step do; else
+  /// none of the four overlaps another.
   /// All device memory, in use until q has passed the call; so are weights, gradients and gates.
   /// @throws llep::error, the same on every rank. invalid_argument, disagreement, device (no room):
   ///         nothing was sent, and the record is as it was. Otherwise as forward.

@@ -37,18 +37,21 @@ class execution {
                plan const& p, workspace_areas const& areas) {
     auto& device = group.device();
     rows_.upload(q, steps, row_bytes(kernel));
-    auto weights = weights_.lend(q, group, kernel, steps, p, areas.lent);
+    std::optional<typename C::ticket> weights(
+        weights_.lend(q, group, kernel, steps, p, areas.lent));
     rows_.index(q, device, in.ids, areas.slot_list());
     device.pack(q, reinterpret_cast<std::byte const*>(in.hidden.data), row_bytes(kernel),
                 in.hidden.stride * static_cast<byte_count>(sizeof(row_type)), in.ids.cols,
                 areas.slot_list(), in.ids.rows * in.ids.cols, areas.home);
     rows_.dispatch(q, group, steps, areas.home, areas.staged, areas.rows_in);
-    compute(q, group, kernel, steps, std::move(weights), areas);
+    compute(q, group, kernel, steps, weights, areas);
     rows_.bring_back(q, group, steps, areas.rows_out, areas.staged, areas.home);
     device.combine(q, typed(areas.home), areas.slot_list(), in.gates, in.out);
   }
 
-  /// The gradients of a step that `kept` is of. `areas` are those of its backward pass.
+  /// The gradients of a step that `kept` is of. `areas` are those of its backward pass. All that is
+  /// read of grad_out and gates is read before grad_gates and grad_hidden are written, in this
+  /// order, so the former may lie where the gates do, and the latter where grad_out does.
   template <class Batch>
   void backward(queue_type& q, C& group, K& kernel, Batch const& in, schedule const& steps,
                 plan const& p, training const& how, workspace_areas const& kept,
@@ -65,14 +68,14 @@ class execution {
     device.pack_scaled(q, in.grad_out, in.gates, kept.slot_list(),
                        reinterpret_cast<row_type*>(areas.home));
     rows_.dispatch(q, group, steps, areas.home, areas.staged, areas.rows_in);
-    device.zero(q, areas.gradients,
-                static_cast<byte_count>(steps.lent(group.rank())) * expert_gradient_bytes(kernel));
-    go_back(q, group, kernel, steps, std::move(weights), kept, areas);
-    rows_.bring_back(q, group, steps, areas.rows_out, areas.staged, areas.home);
-    device.sum(q, typed(areas.home), kept.slot_list(), in.gates.cols, in.grad_hidden);
-    if (how.resend_outputs) resend(q, group, kernel, steps, how, kept, areas);
+    if (how.resend_outputs) resend(q, group, kernel, steps, how, weights, kept, areas);
     device.gate_gradient(q, typed(how.resend_outputs ? areas.home : kept.home), kept.slot_list(),
                          in.grad_out, in.grad_gates);
+    device.zero(q, areas.gradients,
+                static_cast<byte_count>(steps.lent(group.rank())) * expert_gradient_bytes(kernel));
+    go_back(q, group, kernel, steps, weights, kept, areas);
+    rows_.bring_back(q, group, steps, areas.rows_out, areas.staged, areas.home);
+    device.sum(q, typed(areas.home), kept.slot_list(), in.gates.cols, in.grad_hidden);
     weights_.return_gradients(q, group, kernel, steps, p, areas.gradients, areas.incoming);
   }
 
@@ -117,10 +120,10 @@ class execution {
   }
 
   // Calls f with the native groups, and with the lent ones when their weights are in. One call sees
-  // all of either, unless transfers need the host's help in between.
+  // all of either, unless transfers need the host's help in between. `weights` are none afterwards.
   template <class Groups, class F>
   void by_group(queue_type& q, C& group, Groups const& all,
-                std::optional<typename C::ticket> weights, F f) {
+                std::optional<typename C::ticket>& weights, F f) {
     auto const some = [&](auto groups) {
       std::size_t const at_once = C::needs_progress ? 1 : (std::max<std::size_t>)(groups.size(), 1);
       for (; !groups.empty(); groups = groups.subspan((std::min)(at_once, groups.size()))) {
@@ -130,15 +133,16 @@ class execution {
     };
     some(std::span(all).first(natives_));
     if (weights) group.wait(q, std::move(*weights));
+    weights.reset();
     some(std::span(all).subspan(natives_));
   }
 
   void compute(queue_type& q, C& group, K& kernel, schedule const& steps,
-               std::optional<typename C::ticket> weights, workspace_areas const& areas) {
+               std::optional<typename C::ticket>& weights, workspace_areas const& areas) {
     list_groups(kernel, steps, group.rank(), areas.lent);
     auto const* const x = typed(areas.rows_in);
     auto* const y = reinterpret_cast<row_type*>(areas.rows_out);
-    by_group(q, group, groups_, std::move(weights), [&](auto groups) {
+    by_group(q, group, groups_, weights, [&](auto groups) {
       if constexpr (trainable_kernel<K>)
         if (areas.saved != nullptr) return kernel.forward(q, groups, x, y, areas.saved, areas.work);
       kernel.forward(q, groups, x, y, areas.work);
@@ -146,26 +150,27 @@ class execution {
   }
 
   void go_back(queue_type& q, C& group, K& kernel, schedule const& steps,
-               std::optional<typename C::ticket> weights, workspace_areas const& kept,
+               std::optional<typename C::ticket>& weights, workspace_areas const& kept,
                workspace_areas const& areas)
     requires trainable_kernel<K>
   {
     list_groups(kernel, steps, group.rank(), areas.lent);
     list_gradients(kernel, areas.gradients);
-    by_group(q, group, back_, std::move(weights), [&](auto groups) {
+    by_group(q, group, back_, weights, [&](auto groups) {
       kernel.backward(q, groups, typed(kept.rows_in), kept.saved, typed(areas.rows_in),
                       reinterpret_cast<row_type*>(areas.rows_out), areas.work);
     });
   }
 
-  // The experts' outputs go home once more, computed again if they weren't kept. The areas of the
-  // gradients' way home are free again by then.
+  // The experts' outputs go home once more, computed again if they weren't kept; `weights` are
+  // waited for by then. The areas of the gradients' way home are free until those set out.
   void resend(queue_type& q, C& group, K& kernel, schedule const& steps, training const& how,
-              workspace_areas const& kept, workspace_areas areas) {
+              std::optional<typename C::ticket>& weights, workspace_areas const& kept,
+              workspace_areas areas) {
     std::byte const* outputs = kept.rows_out;
     if (how.recompute) {
       areas.rows_in = kept.rows_in;
-      compute(q, group, kernel, steps, std::nullopt, areas);
+      compute(q, group, kernel, steps, weights, areas);
       outputs = areas.rows_out;
     }
     rows_.bring_back(q, group, steps, outputs, areas.staged, areas.home);

@@ -207,6 +207,21 @@ TEST_CASE("bad use: gradients of the wrong shape", "[backward]") {
   check("grad_gates: data is null", [](auto& c) { c.grad_gates.data = nullptr; });
 }
 
+TEST_CASE("bad use: gradients that are written over what is still needed", "[backward]") {
+  auto const check = [](std::string const& text, auto spoil) {
+    spoilt("1 rank 2: " + text, spoil);
+  };
+  // ranks that share a list have their tokens side by side in it, which is no overlap
+  check("grad_gates: overlaps grad_out",
+        [](auto& c) { c.grad_out = {c.grad_gates.data, c.grad_out.rows, c.grad_out.cols}; });
+  check("grad_hidden: overlaps grad_gates",
+        [](auto& c) { c.grad_gates.data = c.grad_hidden.data + 7 * 5 - 1; });
+  check("grad_hidden: overlaps gates", [](auto& c) {
+    auto const gates = detail::record_access::gates(*c.record);
+    c.grad_hidden.data = const_cast<real*>(gates.data);  // refused, so never written
+  });
+}
+
 TEST_CASE("bad use: a kernel of other sizes than the step's, on one rank or all", "[backward]") {
   auto const with = [](std::int64_t hidden, std::int64_t inner, bool all) {
     return [=](auto& t, auto c) {

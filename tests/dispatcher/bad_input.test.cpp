@@ -126,6 +126,14 @@ TEST_CASE("bad input: a null pointer is told before it is followed", "[bad-input
                "rank 2: ids: data is null");
 }
 
+TEST_CASE("bad input: an output that is written over ids or gates", "[bad-input]") {
+  require_same(spoil([](call& c) { c.gates.data = c.out.data + 7 * 5 - 1; }),
+               errc::invalid_argument, "rank 2: out: overlaps gates");
+  require_same(
+      spoil([](call& c) { c.ids.data = reinterpret_cast<std::int32_t const*>(c.out.data); }),
+      errc::invalid_argument, "rank 2: out: overlaps ids");
+}
+
 TEST_CASE("bad input: an owned expert without weights is told before it is lent", "[bad-input]") {
   auto const layer = four_ranks();
   auto native = layer.native(culprit);
