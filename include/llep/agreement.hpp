@@ -18,10 +18,23 @@
 
 namespace llep {
 
+namespace detail {
+
+// The calls in which ranks agree; `confirm` is what forward and backward do when memory grows.
+enum class operation : std::int64_t { construct = 1, forward, confirm, train, backward };
+
+[[nodiscard]] inline std::string name_of(std::int64_t call) {
+  constexpr char const* names[] = {"construct", "forward", "room for a step",
+                                   "forward with a record", "backward"};
+  return names[call - 1];
+}
+
+}  // namespace detail
+
 /// What a rank tells all others before anything is sent: whether it can go on, and everything that
 /// must be the same everywhere. Travels as int64 words, followed by the counts where there are any.
 struct announcement {
-  std::int64_t operation = 0;     ///< which call this is part of
+  std::int64_t operation = 0;     ///< which call this is part of, a detail::operation
   std::int64_t step = 0;          ///< how many came before
   std::int64_t fault = 0;         ///< errc, or 0; `text` says more
   std::int64_t bad[2] = {-1, 0};  ///< first bad (token, choice) position and its id, or -1
@@ -66,8 +79,6 @@ struct agreed_digest {
   errc code;
 };
 inline constexpr agreed_number agreed_numbers[] = {
-    {&announcement::operation,
-     "the call (1 construct, 2 forward, 3 confirm, 4 forward for training, 5 backward)"},
     {&announcement::step, "the number of calls before this one"},
     {&announcement::experts, "the number of experts E"},
     {&announcement::hidden, "the hidden size H"},
@@ -103,6 +114,11 @@ inline std::optional<error> announcement::verdict(std::span<announcement const> 
   }
   for (std::size_t p = 1; p < all.size(); ++p) {
     auto const rank = static_cast<rank_id>(p);
+    if (all[p].operation != all[0].operation)
+      return error(errc::disagreement,
+                   "disagrees with rank 0 on the call: " + detail::name_of(all[p].operation) +
+                       ", there " + detail::name_of(all[0].operation),
+                   rank);
     for (auto const& [value, name] : detail::agreed_numbers)
       if (all[p].*value != all[0].*value)
         return error(errc::disagreement,
@@ -126,7 +142,7 @@ class agreement {
   }
 
   /// Gathers `a` from every rank, and as many words besides as a gather with counts of so many
-  /// experts: ranks that are in different calls still match, and can be told. O(P x E).
+  /// experts: ranks in different calls of one dispatcher still match, and can be told. O(P x E).
   template <communicator C>
   void gather(typename D::queue& q, C& group, announcement const& a, std::int32_t experts) {
     reserve(header_words + experts);
@@ -135,7 +151,7 @@ class agreement {
   }
 
   /// Gathers `a` and how many rows go to each of E experts: those of `ids`, or none if it holds a
-  /// fault. The device notes bad ids. O(P x E + ids).
+  /// fault. The device notes bad ids. O(P x E + ids). `take_counts` has them.
   template <communicator C, class Id>
   void gather(typename D::queue& q, C& group, announcement const& a, matrix_ref<Id const> ids,
               std::int32_t experts) {
@@ -147,11 +163,24 @@ class agreement {
       device_->count(q, ids, experts, device_words + bad_word, device_words + header_words);
     }
     exchange(q, group, words);
-    read_counts(experts);
   }
 
-  /// Of the last gather: the announcements by rank, and [P][E] counts with their sums.
+  /// Takes the counts of the gather before, which had some for so many experts.
+  void take_counts(std::int32_t experts) {
+    auto const each = static_cast<std::size_t>(experts);
+    counts_.resize(all_.size() * each);
+    load_.assign(each, 0);
+    for (std::size_t p = 0; p < all_.size(); ++p) {
+      row_count* const row = counts_.data() + p * each;
+      std::memcpy(row, from(p, header_words + experts) + sizeof(announcement),
+                  each * sizeof(row_count));
+      for (std::size_t e = 0; e < each; ++e) load_[e] += row[e];
+    }
+  }
+
+  /// Of the last gather: the announcements by rank.
   [[nodiscard]] std::span<announcement const> all() const { return all_; }
+  /// What was taken last: [P][E] counts, and their sums.
   [[nodiscard]] std::span<row_count const> counts() const { return counts_; }
   [[nodiscard]] std::span<row_count const> load() const { return load_; }
 
@@ -181,18 +210,6 @@ class agreement {
     device_->sync(reached_);
     for (std::size_t p = 0; p < all_.size(); ++p)
       std::memcpy(&all_[p], from(p, words), sizeof(announcement));
-  }
-
-  void read_counts(std::int32_t experts) {
-    auto const each = static_cast<std::size_t>(experts);
-    counts_.resize(all_.size() * each);
-    load_.assign(each, 0);
-    for (std::size_t p = 0; p < all_.size(); ++p) {
-      row_count* const row = counts_.data() + p * each;
-      std::memcpy(row, from(p, header_words + experts) + sizeof(announcement),
-                  each * sizeof(row_count));
-      for (std::size_t e = 0; e < each; ++e) load_[e] += row[e];
-    }
   }
 
   [[nodiscard]] std::byte const* from(std::size_t rank, std::int64_t words) const {

@@ -32,6 +32,10 @@ namespace llep {
 /// One object a rank, made and called by all ranks together, in the same order. It serves any
 /// number of steps, layers and shapes; the kernel, which knows a layer's weights, comes with the
 /// call. Borrows the communicator, which must stay where it is. One thread at a time.
+///
+/// Ranks in different calls of it agree on an error. Where one makes a dispatcher while others
+/// step, or steps one of another E, messages differ in length: what the transport makes of it, an
+/// error if it can tell, ends the group.
 template <planner P, communicator C, expert_kernel K, row_order R = global_order,
           checks Checks = checks_cheap>
   requires std::same_as<typename C::device_type, typename K::device_type>
@@ -81,7 +85,9 @@ class dispatcher {
   using record = training_record<device_type, std::remove_const_t<Gate>>;
 
   /// Likewise, and keeps what `backward` needs, which `how` makes less. `how` is the same on every
-  /// rank. The gates stay as they are until then.
+  /// rank. The gates stay as they are until then. Gradients of weights needn't have a place yet: a
+  /// record may be dropped, and backward may come with another kernel; it is there that they are
+  /// asked for.
   template <class Id, class Gate>
   [[nodiscard]] record<Gate> forward(queue_type& q, K& kernel, matrix_ref<row_type const> hidden,
                                      matrix_ref<Id> ids, matrix_ref<Gate> gates,
@@ -140,8 +146,9 @@ class dispatcher {
     of = {};
   }
 
-  /// What the last step was planned from, its plan, and what it needed on a rank, any rank. Valid
-  /// until the next call; before the first step empty, or errc::invalid_argument.
+  /// What the last step was planned from, its plan, and what it needed on a rank, any rank: all of
+  /// the last forward that wasn't refused before it was planned. Valid until the next call; before
+  /// the first step empty, or errc::invalid_argument.
   [[nodiscard]] problem last_problem() const { return control_.last_problem(); }
   [[nodiscard]] plan const& last_plan() const { return control_.planned().made(); }
   [[nodiscard]] workspace_need last_need(rank_id r, K const& kernel) const {

@@ -21,8 +21,6 @@ namespace llep {
 
 namespace detail {
 
-enum class operation : std::int64_t { construct = 1, forward, confirm, train, backward };
-
 // A step's need on any rank, in the terms of make_room.
 struct room_need {
   byte_count workspace = 0;
@@ -139,6 +137,7 @@ class step_control {
     });
     agree_.gather(q, *group_, a, in.ids, experts());
     if (auto refused = verdict()) return refused;
+    agree_.take_counts(experts());  // a refused step leaves the problem to the last plan
     planning_.decide(last_problem(), group_->rank());
     return std::nullopt;
   }

@@ -241,6 +241,71 @@ TEST_CASE("bad input: owners that differ between ranks", "[bad-input]") {
     CHECK(text == "rank 2: disagrees with rank 0 on the number of experts E: 7, there 6");
 }
 
+/// A good step on each of 4 ranks, then `elsewhere` on one of them while the others step again;
+/// returns what each rank throws.
+template <class Elsewhere>
+std::vector<std::string> out_of_step(Elsewhere elsewhere) {
+  auto const layer = four_ranks();
+  std::vector<float> out(layer.x.size());
+  return texts(emulated::try_run(4, [&](auto& group) {
+    using group_type = std::remove_reference_t<decltype(group)>;
+    host_device::queue q;
+    moe_of<group_type> moe(q, group, layer.owner);
+    moe_of<group_type> other(q, group, contiguous_owners(5, 4));
+    auto const step_with = [&](moe_of<group_type>& with) {
+      auto c = good_call(layer, group.rank(), out);
+      with.forward(q, c.kernel, c.hidden, c.ids, c.gates, c.out);
+    };
+    step_with(moe);
+    if (group.rank() == culprit) elsewhere(q, group, step_with, other);
+    step_with(moe);
+  }));
+}
+
+TEST_CASE("bad input: calls of dispatchers of different E are the transport's error, on all ranks",
+          "[bad-input]") {
+  auto const check = [](std::vector<std::string> const& thrown) {
+    for (auto const& text : thrown) {
+      CHECK(text == thrown[0]);
+      CHECK(text.find("bytes in all_gather #") != std::string::npos);
+    }
+  };
+  check(out_of_step([](auto&, auto&, auto const& step, auto& other) { step(other); }));
+  check(out_of_step([](auto& q, auto& group, auto const&, auto&) {
+    using group_type = std::remove_reference_t<decltype(group)>;
+    moe_of<group_type> const late(q, group, contiguous_owners(6, 4));
+  }));
+}
+
+TEST_CASE("bad input: after a refused step problem and plan are still of the step before",
+          "[bad-input]") {
+  auto const layer = four_ranks();
+  std::vector<float> out(layer.x.size());
+  std::vector<std::vector<row_count>> loads(4);
+  std::vector<row_count> planned(4, 0);
+  emulated::run(4, [&](auto& group) {
+    using group_type = std::remove_reference_t<decltype(group)>;
+    host_device::queue q;
+    moe_of<group_type> moe(q, group, layer.owner);
+    auto c = good_call(layer, group.rank(), out);
+    auto const go = [&] { moe.forward(q, c.kernel, c.hidden, c.ids, c.gates, c.out); };
+    go();
+    std::vector<std::int32_t> const others(at(c.ids.rows * 2), group.rank() == culprit ? 6 : 5);
+    c.ids.data = others.data();
+    try {
+      go();
+    } catch (error const&) {
+      auto const in = moe.last_problem();
+      loads[at(group.rank())].assign(in.load.begin(), in.load.end());
+      for (row_span const& s : moe.last_plan().spans) planned[at(group.rank())] += s.end - s.begin;
+    }
+  });
+  std::vector<row_count> expected(6, 0);
+  for (auto const id : layer.ids) ++expected[at(id)];
+  for (auto const& load : loads) CHECK(load == expected);
+  for (row_count const rows : planned) CHECK(rows == std::ssize(layer.ids));
+}
+
 TEST_CASE("bad input: owners that are no ranks, or no owners at all", "[bad-input]") {
   auto const policy = [](rank_id) { return least_loaded{}; };
   for (auto const& text : construct<least_loaded>(policy, [](rank_id r) {
