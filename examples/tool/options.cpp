@@ -98,13 +98,17 @@ void check_words(std::string const& option, std::span<std::string const> values,
   }
 }
 
-CLI::Option* add_html_option(CLI::App& to, std::string& path) {
-  auto const keep = [&path](std::string const& given) {
-    if (given.empty()) throw input_error("--html: must not be empty");
+CLI::Option* add_path(CLI::App& to, std::string const& name, std::string& path,
+                      std::string const& text) {
+  auto const keep = [name, &path](std::string const& given) {
+    if (given.empty()) throw input_error(name + ": must not be empty");
     path = given;
   };
-  return to.add_option_function<std::string>("--html", keep, "write it as a page, too")
-      ->type_name("FILE");
+  return to.add_option_function<std::string>(name, keep, text)->default_str(path);
+}
+
+CLI::Option* add_html_option(CLI::App& to, std::string& path) {
+  return add_path(to, "--html", path, "write it as a page, too")->type_name("FILE");
 }
 
 void add_training_options(CLI::App& to, training& keep) {
@@ -130,15 +134,20 @@ void add_capacity_options(CLI::App& to, planner_choice& chosen) {
       to, "--alpha", "a finite number greater than 0", [](double x) { return x > 0; },
       [&chosen](double x) { chosen.alpha = capacity_factor(x); },
       "rows a rank may be given, as a multiple of the mean [1]");
-  auto const read = [&chosen](std::string const& given) {
+  add_min_tokens_option(to, chosen.min_tokens);
+}
+
+void add_min_tokens_option(CLI::App& to, chunk_rows& least) {
+  auto const read = [&least](std::string const& given) {
     auto const rows = read_number<std::int64_t>(given);
     if (!rows || *rows < 0) refuse("--min-tokens", "a whole number of at least 0", given);
-    chosen.min_tokens = chunk_rows(*rows);
+    least = chunk_rows(*rows);
   };
   to.add_option_function<std::string>(
         "--min-tokens", read,
         "rows that a chunk lent has at least, while there are so\nmany and room for them; what is "
-        "left is lent all the same\n[1024]")
+        "left is lent all the same\n[" +
+            std::to_string(least.value()) + "]")
       ->type_name("M");
 }
 

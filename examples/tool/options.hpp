@@ -37,6 +37,10 @@ CLI::Option* add_words(CLI::App& to, std::string const& name, std::vector<std::s
 void check_words(std::string const& option, std::span<std::string const> values,
                  std::span<std::string_view const> allowed);
 
+/// A path, kept in `path`, which holds the default; refused if it is given empty.
+CLI::Option* add_path(CLI::App& to, std::string const& name, std::string& path,
+                      std::string const& text);
+
 /// --html: where to write a page, too; empty if it isn't given, and refused if it is given empty.
 CLI::Option* add_html_option(CLI::App& to, std::string& path);
 
@@ -49,5 +53,7 @@ void add_planner_options(CLI::App& to, planner_choice& chosen);
 void add_threshold_option(CLI::App& to, planner_choice& chosen);
 /// --alpha and --min-tokens, where the input doesn't bring them.
 void add_capacity_options(CLI::App& to, planner_choice& chosen);
+/// --min-tokens alone; `least` holds the default.
+void add_min_tokens_option(CLI::App& to, chunk_rows& least);
 
 }  // namespace llep::tool

@@ -26,7 +26,7 @@ struct train_options {
   train::setup how;
   std::int64_t ranks = how.ranks;
   std::int64_t seed = 1;
-  std::int64_t min_tokens = 16;
+  chunk_rows min_tokens = 16;
   std::string text = train::debian_licences;
   std::string kernel = host_kernels().back().name;
   std::string html;
@@ -55,6 +55,7 @@ void show_progress(char const* mode, std::int64_t step, std::int64_t steps) {
 int run_train_command(train_options chosen) {
   auto const kernel = find_host_kernel(chosen.kernel);
   auto const text = text_of(chosen);
+  if (!chosen.html.empty()) check_writable(chosen.html);
   chosen.how.ranks = static_cast<std::int32_t>(chosen.ranks);
   chosen.how.seed = static_cast<std::uint64_t>(chosen.seed);
   auto const run = [&](char const* mode, any_planner const& planner) {
@@ -63,8 +64,8 @@ int run_train_command(train_options chosen) {
                                  show_progress(mode, step, chosen.how.steps);
                                });
   };
-  train_comparison both{chosen.how, chosen.text, std::ssize(text), kernel.name, chosen.min_tokens,
-                        {},         {}};
+  train_comparison both{
+      chosen.how, chosen.text, std::ssize(text), kernel.name, chosen.min_tokens.value(), {}, {}};
   both.ep = run("EP", {standard_ep{}});
   both.llep = run("LLEP", {least_loaded{1.0, chosen.min_tokens}});
   if (!chosen.html.empty()) write_file(chosen.html, train_page(both));
@@ -81,11 +82,10 @@ void add_train_command(CLI::App& program, int& exit_code) {
   add_whole(*command, "--ranks", chosen->ranks, 1, 64, "emulated ranks [8]");
   add_whole(*command, "--steps", chosen->how.steps, 1, 1'000'000, "steps [250]");
   add_whole(*command, "--seed", chosen->seed, 0, 1'000'000'000, "of model and text [1]");
-  add_whole(*command, "--min-tokens", chosen->min_tokens, 0, 1'000'000'000,
-            "least rows worth lending an expert for [16]");
-  command->add_option("--text", chosen->text, "a file, or a folder of files, to learn from")
-      ->type_name("PATH")
-      ->default_str(chosen->text);
+  add_min_tokens_option(*command, chosen->min_tokens);
+  add_path(*command, "--text", chosen->text,
+           "a file, or a folder of files, to learn from; subfolders\nand links in it are left out")
+      ->type_name("PATH");
   add_kernel_option(*command, chosen->kernel);
   add_training_options(*command, chosen->how.keep);
   add_html_option(*command, chosen->html);

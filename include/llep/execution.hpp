@@ -37,14 +37,13 @@ class execution {
                plan const& p, workspace_areas const& areas) {
     auto& device = group.device();
     rows_.upload(q, steps, row_bytes(kernel));
-    std::optional<typename C::ticket> weights(
-        weights_.lend(q, group, kernel, steps, p, areas.lent));
+    lent_in_.emplace(weights_.lend(q, group, kernel, steps, p, areas.lent));
     rows_.index(q, device, in.ids, areas.slot_list());
     device.pack(q, reinterpret_cast<std::byte const*>(in.hidden.data), row_bytes(kernel),
                 in.hidden.stride * static_cast<byte_count>(sizeof(row_type)), in.ids.cols,
                 areas.slot_list(), in.ids.rows * in.ids.cols, areas.home);
     rows_.dispatch(q, group, steps, areas.home, areas.staged, areas.rows_in);
-    compute(q, group, kernel, steps, weights, areas);
+    compute(q, group, kernel, steps, areas);
     rows_.bring_back(q, group, steps, areas.rows_out, areas.staged, areas.home);
     device.combine(q, typed(areas.home), areas.slot_list(), in.gates, in.out);
   }
@@ -60,20 +59,19 @@ class execution {
   {
     auto& device = group.device();
     rows_.upload(q, steps, row_bytes(kernel));
-    std::optional<typename C::ticket> weights;
     if (how.lend_again)
-      weights.emplace(weights_.lend(q, group, kernel, steps, p, areas.lent));
+      lent_in_.emplace(weights_.lend(q, group, kernel, steps, p, areas.lent));
     else
       areas.lent = kept.lent;
     device.pack_scaled(q, in.grad_out, in.gates, kept.slot_list(),
                        reinterpret_cast<row_type*>(areas.home));
     rows_.dispatch(q, group, steps, areas.home, areas.staged, areas.rows_in);
-    if (how.resend_outputs) resend(q, group, kernel, steps, how, weights, kept, areas);
+    if (how.resend_outputs) resend(q, group, kernel, steps, how, kept, areas);
     device.gate_gradient(q, typed(how.resend_outputs ? areas.home : kept.home), kept.slot_list(),
                          in.grad_out, in.grad_gates);
     device.zero(q, areas.gradients,
                 static_cast<byte_count>(steps.lent(group.rank())) * expert_gradient_bytes(kernel));
-    go_back(q, group, kernel, steps, weights, kept, areas);
+    go_back(q, group, kernel, steps, kept, areas);
     rows_.bring_back(q, group, steps, areas.rows_out, areas.staged, areas.home);
     device.sum(q, typed(areas.home), kept.slot_list(), in.gates.cols, in.grad_hidden);
     weights_.return_gradients(q, group, kernel, steps, p, areas.gradients, areas.incoming);
@@ -120,10 +118,9 @@ class execution {
   }
 
   // Calls f with the native groups, and with the lent ones when their weights are in. One call sees
-  // all of either, unless transfers need the host's help in between. `weights` are none afterwards.
+  // all of either, unless transfers need the host's help in between.
   template <class Groups, class F>
-  void by_group(queue_type& q, C& group, Groups const& all,
-                std::optional<typename C::ticket>& weights, F f) {
+  void by_group(queue_type& q, C& group, Groups const& all, F f) {
     auto const some = [&](auto groups) {
       std::size_t const at_once = C::needs_progress ? 1 : (std::max<std::size_t>)(groups.size(), 1);
       for (; !groups.empty(); groups = groups.subspan((std::min)(at_once, groups.size()))) {
@@ -132,17 +129,17 @@ class execution {
       }
     };
     some(std::span(all).first(natives_));
-    if (weights) group.wait(q, std::move(*weights));
-    weights.reset();
+    if (lent_in_) group.wait(q, std::move(*lent_in_));
+    lent_in_.reset();
     some(std::span(all).subspan(natives_));
   }
 
   void compute(queue_type& q, C& group, K& kernel, schedule const& steps,
-               std::optional<typename C::ticket>& weights, workspace_areas const& areas) {
+               workspace_areas const& areas) {
     list_groups(kernel, steps, group.rank(), areas.lent);
     auto const* const x = typed(areas.rows_in);
     auto* const y = reinterpret_cast<row_type*>(areas.rows_out);
-    by_group(q, group, groups_, weights, [&](auto groups) {
+    by_group(q, group, groups_, [&](auto groups) {
       if constexpr (trainable_kernel<K>)
         if (areas.saved != nullptr) return kernel.forward(q, groups, x, y, areas.saved, areas.work);
       kernel.forward(q, groups, x, y, areas.work);
@@ -150,27 +147,25 @@ class execution {
   }
 
   void go_back(queue_type& q, C& group, K& kernel, schedule const& steps,
-               std::optional<typename C::ticket>& weights, workspace_areas const& kept,
-               workspace_areas const& areas)
+               workspace_areas const& kept, workspace_areas const& areas)
     requires trainable_kernel<K>
   {
     list_groups(kernel, steps, group.rank(), areas.lent);
     list_gradients(kernel, areas.gradients);
-    by_group(q, group, back_, weights, [&](auto groups) {
+    by_group(q, group, back_, [&](auto groups) {
       kernel.backward(q, groups, typed(kept.rows_in), kept.saved, typed(areas.rows_in),
                       reinterpret_cast<row_type*>(areas.rows_out), areas.work);
     });
   }
 
-  // The experts' outputs go home once more, computed again if they weren't kept; `weights` are
-  // waited for by then. The areas of the gradients' way home are free until those set out.
+  // The experts' outputs go home once more, computed again if they weren't kept. The areas of the
+  // gradients' way home are free until those set out.
   void resend(queue_type& q, C& group, K& kernel, schedule const& steps, training const& how,
-              std::optional<typename C::ticket>& weights, workspace_areas const& kept,
-              workspace_areas areas) {
+              workspace_areas const& kept, workspace_areas areas) {
     std::byte const* outputs = kept.rows_out;
     if (how.recompute) {
       areas.rows_in = kept.rows_in;
-      compute(q, group, kernel, steps, weights, areas);
+      compute(q, group, kernel, steps, areas);
       outputs = areas.rows_out;
     }
     rows_.bring_back(q, group, steps, outputs, areas.staged, areas.home);
@@ -178,7 +173,8 @@ class execution {
 
   row_transport<C> rows_;
   weight_lending<C, K> weights_;
-  std::size_t natives_ = 0;  // groups before the lent ones
+  std::optional<typename C::ticket> lent_in_;  // of weights on their way, until they are needed
+  std::size_t natives_ = 0;                    // groups before the lent ones
   std::vector<row_group<K::blocks>> groups_;
   std::vector<gradient_group<K::blocks>> back_;
 };

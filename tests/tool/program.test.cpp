@@ -14,7 +14,7 @@ using llep::testing::run_tool;
 TEST_CASE("program: every command has help, and the program a version", "[tool]") {
   CHECK(run_tool({"--version"}).out == "llep 0.1.0\n");
   CHECK(run_tool({"--help"}).exit_code == 0);
-  for (std::string const command : {"demo", "layer", "plan", "replay"}) {
+  for (std::string const command : {"demo", "layer", "plan", "replay", "train"}) {
     auto const run = run_tool({command, "--help"});
     CHECK(run.exit_code == 0);
     CHECK(run.out.find("Usage: llep " + command) != std::string::npos);

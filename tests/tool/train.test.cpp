@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "support/refused.hpp"
 #include "support/run_tool.hpp"
 
 namespace {
 
+using llep::testing::check_refused;
 using llep::testing::lines_of;
 using llep::testing::run_tool;
 using llep::testing::scratch_directory;
@@ -69,22 +75,60 @@ TEST_CASE("train: learns from a text of one's own, and writes a page", "[tool]")
 }
 
 TEST_CASE("train: bad usage is refused", "[tool]") {
-  scratch_directory const folder;
-  write_text(folder / "short.txt", "12345678");
-  write_text(folder / "empty.txt", "");
   auto const refused = [](std::vector<std::string> const& arguments, std::string const& word) {
     CAPTURE(arguments);
-    auto const run = run_tool(arguments);
-    CHECK(run.exit_code == 2);
-    CHECK(run.out.empty());
-    CHECK(run.err.find(word) != std::string::npos);
+    check_refused(run_tool(arguments), {word});
   };
-  refused({"train", "--text", (folder / "short.txt").string()}, "--text");
-  refused({"train", "--text", (folder / "empty.txt").string()}, "--text");
-  refused({"train", "--text", (folder / "none.txt").string()}, "--text");
-  refused({"train", "--text", ""}, "--text");
   refused({"train", "--steps", "0"}, "--steps");
   refused({"train", "--ranks", "65"}, "--ranks");
   refused({"train", "--html", ""}, "--html");
   refused({"train", "--kernel", "none"}, "--kernel");
+  refused({"train", "--min-tokens", "-1"}, "--min-tokens: must be a whole number of at least 0");
+}
+
+TEST_CASE("train: a text that can't be had is refused, saying why", "[tool]") {
+  scratch_directory const folder;
+  write_text(folder / "short.txt", "12345678");
+  write_text(folder / "empty.txt", "");
+  std::filesystem::create_directory(folder / "links");
+  std::filesystem::create_symlink(folder / "short.txt", folder / "links" / "to_a_file");
+  std::filesystem::create_symlink("loop", folder / "loop");
+  REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  auto const refused = [&](std::string const& path, std::string const& why) {
+    CAPTURE(path);
+    check_refused(run_tool({"train", "--text", path}), {"--text: ", why});
+  };
+  auto const in_folder = [&](char const* name, std::string const& why) {
+    auto const path = (folder / name).string();
+    refused(path, path + why);
+  };
+  in_folder("short.txt", ": needs more than 8 bytes");
+  in_folder("empty.txt", ": has no text to learn from");
+  in_folder("links", ": has no text to learn from");
+  in_folder("none.txt", ": can't be opened: No such file or directory");
+  in_folder("loop", ": can't be opened: Too many levels of symbolic links");
+  in_folder("pipe", ": is neither a file nor a folder");
+  refused("/dev/zero", "/dev/zero: is neither a file nor a folder");
+  refused("", "must not be empty");
+  if (geteuid() == 0) return;  // who may read everything
+  std::filesystem::permissions(folder / "links", std::filesystem::perms::none);
+  in_folder("links", ": can't be read: Permission denied");
+}
+
+TEST_CASE("train: a page that can't be written is refused before, not after", "[tool]") {
+  scratch_directory const folder;
+  auto const page = (folder / "no" / "page.html").string();
+  check_refused(run_tool({"train", "--ranks", "1", "--steps", "1000000", "--html", page}),
+                {page, "can't be written: No such file or directory"});
+}
+
+TEST_CASE("train: --min-tokens is told as by the other commands", "[tool]") {
+  auto const words = [](std::string const& command) {
+    auto const help = run_tool({command, "--help"}).out;
+    auto const first = help.find("--min-tokens");
+    REQUIRE(first != std::string::npos);
+    return help.substr(first, help.find('[', first) - first);
+  };
+  CHECK(words("train") == words("layer"));
+  CHECK(words("train") == words("replay"));
 }

@@ -70,6 +70,7 @@ void run_replay(replay_options chosen) {
   if (chosen.experts > 0) experts = static_cast<std::int32_t>(chosen.experts);
   auto const trace = read_load_trace(chosen.path, experts);
   auto const setup = setup_of(chosen);
+  if (!chosen.html.empty()) check_writable(chosen.html);
   auto const result = replay(trace, setup);
   auto const text =
       chosen.json ? replay_json(trace, setup, result) : replay_report(trace, setup, result);
