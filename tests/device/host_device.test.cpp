@@ -68,7 +68,7 @@ TEMPLATE_TEST_CASE("count: rows by expert, as counted one by one", "[device]", s
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     CAPTURE(seed);
     seeded random(seed);
-    auto const experts = random.small(1, 7);
+    auto const experts = random.int32(1, 7);
     auto const ids = random_ids<TestType>(random, experts);
     std::vector<std::int64_t> expected(at(experts), 0);
     for (std::int64_t t = 0; t < ids.rows; ++t)
@@ -169,7 +169,7 @@ TEMPLATE_TEST_CASE("index: every row finds its slot, choice by choice", "[device
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
     CAPTURE(seed);
     seeded random(seed);
-    auto const experts = random.small(1, 6);  // few, so that tokens name one more than once
+    auto const experts = random.int32(1, 6);  // few, so that tokens name one more than once
     auto const ids = random_ids<TestType>(random, experts);
     auto const lists = random_segments(random, count(ids.view(), experts).counts);
     std::vector<std::int32_t> slots(at(ids.rows * ids.cols), -5);

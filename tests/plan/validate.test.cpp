@@ -252,7 +252,7 @@ TEST_CASE("validate: random plans pass, and fail when one number of them changes
   for (std::uint64_t seed = 0; seed < 5000; ++seed) {
     CAPTURE(seed);
     seeded random(seed);
-    auto const in = testing::random_counted(random, random.small(1, 7), random.small(1, 9), 6);
+    auto const in = testing::random_counted(random, random.int32(1, 7), random.int32(1, 9), 6);
     plan p = testing::random_plan(random, in.view());
     REQUIRE_NOTHROW(checked(in.view(), p));
     if (p.spans.empty()) continue;

@@ -115,7 +115,7 @@ TEST_CASE("fallback: plans what the planner it chose plans", "[planner][fallback
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     CAPTURE(seed);
     testing::seeded random(seed);
-    auto const in = testing::random_counted(random, random.small(1, 6), random.small(1, 12), 9);
+    auto const in = testing::random_counted(random, random.int32(1, 6), random.int32(1, 12), 9);
     least_loaded::memory of_primary;
     standard_ep::memory none;
     std::vector<row_count> loads(static_cast<std::size_t>(in.ranks), 0);

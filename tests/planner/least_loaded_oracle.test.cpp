@@ -42,7 +42,7 @@ constexpr std::uint64_t problems_per_rule = sanitized ? 3'400 : 340'000;
 // A size between 1 and `most`, each power of two as likely as the next.
 std::int32_t random_size(seeded& random, std::int32_t most) {
   std::int32_t const up_to = std::min(most, 1 << random.below(11));
-  return random.small(std::max(1, up_to / 2), up_to);
+  return random.int32(std::max(1, up_to / 2), up_to);
 }
 
 std::vector<std::int64_t> random_loads(seeded& random, std::size_t experts) {
@@ -85,7 +85,7 @@ naive::input random_input(std::uint64_t seed, naive::rules rule) {
   seeded random(seed);
   bool const large = random.below(1000) == 0;
   naive::input in;
-  in.ranks = large ? 64 : random.small(1, random.one_of({2, 4, 8, 16}));
+  in.ranks = large ? 64 : random.int32(1, random.one_of({2, 4, 8, 16}));
   auto const experts = large ? 1024 : random_size(random, 256);
   in.owner = testing::random_owners(random, experts, in.ranks);
   in.load = random_loads(random, static_cast<std::size_t>(experts));

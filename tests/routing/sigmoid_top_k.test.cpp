@@ -74,8 +74,8 @@ std::vector<double> gates_by_formula(sigmoid_top_k const& policy, std::vector<do
 }
 
 sigmoid_top_k random_policy(seeded& random) {
-  auto const groups = random.small(1, 5);
-  return {groups, random.small(1, groups), random.chance(70), random.one_of({1.0, 2.5})};
+  auto const groups = random.int32(1, 5);
+  return {groups, random.int32(1, groups), random.chance(70), random.one_of({1.0, 2.5})};
 }
 
 // ---- forward --------------------------------------------------------------------------------

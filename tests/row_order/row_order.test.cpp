@@ -107,7 +107,7 @@ row_count least_rows_sent(problem const& in, plan const& p) {
 }
 
 sample_problem random_problem(seeded& random) {
-  return testing::random_counted(random, random.small(1, 7), random.small(1, 8), 6);
+  return testing::random_counted(random, random.int32(1, 7), random.int32(1, 8), 6);
 }
 
 template <row_order Order>

@@ -71,7 +71,7 @@ void list_ids(world& w, seeded& random) {
 
 void make(world& w, std::uint64_t seed) {
   seeded random(seed);
-  w.sample = testing::random_counted(random, random.small(1, 8), random.small(1, 9), 5);
+  w.sample = testing::random_counted(random, random.int32(1, 8), random.int32(1, 9), 5);
   auto const in = w.sample.view();
   w.quotas = testing::random_plan(random, in);
   if (random.chance(50)) {

@@ -82,7 +82,7 @@ TEST_CASE("workspace: every rank computes everybody's need, and alike", "[worksp
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     CAPTURE(seed);
     seeded random(seed);
-    auto const sample = testing::random_counted(random, random.small(1, 7), random.small(1, 9), 40);
+    auto const sample = testing::random_counted(random, random.int32(1, 7), random.int32(1, 9), 40);
     auto const in = sample.view();
     auto const p = testing::random_plan(random, in);
     std::vector<piece> pieces;

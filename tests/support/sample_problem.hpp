@@ -4,51 +4,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <numeric>
 #include <vector>
 
 #include <llep/plan.hpp>
 #include <llep/shape.hpp>
+#include <llep/testing/seeded.hpp>
 
 namespace llep::testing {
-
-/// splitmix64: a seed gives the same numbers with every standard library, and costs nothing to set.
-class seeded {
- public:
-  explicit seeded(std::uint64_t seed) : state_(seed) {}
-
-  std::uint64_t next() {
-    state_ += 0x9E3779B97F4A7C15U;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31U);
-  }
-  /// In [0, n), n >= 1.
-  std::int64_t below(std::int64_t n) {
-    return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(n));
-  }
-  /// In [low, high], which may be all there are.
-  std::int64_t between(std::int64_t low, std::int64_t high) {
-    auto const span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) + 1;
-    auto const off = span == 0 ? next() : next() % span;
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + off);
-  }
-  std::int32_t small(std::int64_t low, std::int64_t high) {
-    return static_cast<std::int32_t>(between(low, high));
-  }
-  bool chance(int percent) { return below(100) < percent; }
-  /// In [0, 1).
-  double real() { return static_cast<double>(next() >> 11U) * 0x1p-53; }
-  template <class T>
-  T one_of(std::initializer_list<T> list) {
-    return list.begin()[below(static_cast<std::int64_t>(list.size()))];
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 /// A problem that owns its lists.
 struct sample_problem {
@@ -67,7 +30,7 @@ inline std::vector<rank_id> random_owners(seeded& random, std::int32_t experts,
   auto const kind = random.below(8);
   if (kind < 3) return contiguous_owners(experts, ranks);
   std::vector<rank_id> owner(static_cast<std::size_t>(experts));
-  rank_id const first = random.small(0, ranks - 1);
+  rank_id const first = random.int32(0, ranks - 1);
   auto const some = random.between(1, ranks - first);
   for (std::size_t e = 0; e < owner.size(); ++e) {
     if (kind == 3) owner[e] = static_cast<rank_id>(e) % ranks;
@@ -112,7 +75,7 @@ inline plan random_plan(seeded& random, problem const& in) {
     while (open > 0) {
       row_count const rows = whole ? open : random.between(1, open);
       bool const home = random.chance(30);
-      out.give(in, e, home ? in.owner[static_cast<std::size_t>(e)] : random.small(0, in.ranks - 1),
+      out.give(in, e, home ? in.owner[static_cast<std::size_t>(e)] : random.int32(0, in.ranks - 1),
                rows);
       open -= rows;
     }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <llep/concepts/device.hpp>
+#include <llep/device/buffer.hpp>
+
+namespace llep::testing {
+
+/// A list in device memory, which the host fills and reads by way of staging memory, so that device
+/// memory needn't be host memory. An empty list lies nowhere. Borrows the device and the queue.
+template <device D, class T>
+class on_device {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  on_device(D& device, typename D::queue& q, std::vector<T> const& values)
+      : device_(&device), queue_(&q), memory_(device), size_(values.size()) {
+    if (size_ == 0) return;
+    memory_.reserve(bytes());
+    staging_ = device.allocate_staging(bytes());
+    std::memcpy(staging_, values.data(), size_ * sizeof(T));
+    device.copy(q, memory_.data(), staging_, bytes());
+  }
+  on_device(on_device&& other) noexcept
+      : device_(other.device_),
+        queue_(other.queue_),
+        memory_(std::move(other.memory_)),
+        staging_(std::exchange(other.staging_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  on_device& operator=(on_device&&) = delete;
+  ~on_device() {
+    if (staging_ != nullptr) device_->deallocate_staging(staging_);
+  }
+
+  [[nodiscard]] T* data() const { return reinterpret_cast<T*>(memory_.data()); }
+  [[nodiscard]] byte_count bytes() const { return static_cast<byte_count>(size_ * sizeof(T)); }
+
+  /// What the queue leaves in it. The host waits for the queue.
+  [[nodiscard]] std::vector<T> read() const {
+    std::vector<T> values(size_);
+    if (size_ == 0) return values;
+    device_->copy(*queue_, staging_, memory_.data(), bytes());
+    auto copied = device_->make_event();
+    device_->record(copied, *queue_);
+    device_->sync(copied);
+    std::memcpy(values.data(), staging_, size_ * sizeof(T));
+    return values;
+  }
+
+ private:
+  D* device_;
+  typename D::queue* queue_;
+  device_buffer<D> memory_;
+  void* staging_ = nullptr;
+  std::size_t size_;
+};
+
+}  // namespace llep::testing
