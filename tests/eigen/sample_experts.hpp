@@ -12,6 +12,7 @@
 #include <llep/concepts/expert_kernel.hpp>
 #include <llep/kernel/feed_forward.hpp>
 #include <llep/shape.hpp>
+#include <llep/testing/table.hpp>
 
 #include "support/sample_problem.hpp"
 
@@ -19,8 +20,6 @@ namespace llep::testing {
 
 using families = std::tuple<linear_expert<float>, linear_expert<double>, swiglu_expert<float>,
                             swiglu_expert<double>, gptoss_expert<float>, gptoss_expert<double>>;
-
-inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 template <class Family>
 Family family_of(std::int64_t hidden, std::int64_t inner) {

@@ -12,10 +12,9 @@
 
 #include <llep/backends/emulated/run.hpp>
 #include <llep/llep.hpp>
+#include <llep/testing/table.hpp>
 
 namespace llep::testing {
-
-inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// A small plain-SwiGLU layer with everything that is awkward in real ones: odd sizes, ranks
 /// without tokens, experts that nobody chooses or everybody does, tokens that name an expert twice.

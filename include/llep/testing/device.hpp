@@ -254,7 +254,7 @@ class device_rows {
 /// Holds a device against the contract of `llep::device`, with random shapes of one seed: memory,
 /// copies, queues and events; then the row operations. Moves data through staging memory, so device
 /// memory may be anywhere.
-/// @throws broken_promise at the first promise that isn't kept; what the device throws comes through
+/// @throws broken_promise at the first promise that isn't kept; what the device throws
 template <device D>
 void check_device(D& device, typename D::queue& q, std::uint64_t seed) {
   detail::check_device_memory(device, q, seed);

@@ -25,7 +25,9 @@ class broken_promise : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-/// Largest difference over largest expected magnitude; infinite unless the same numbers are NaN.
+namespace detail {
+
+// Largest difference over largest expected magnitude; infinite unless the same numbers are NaN.
 template <class T>
 [[nodiscard]] double distance(std::vector<T> const& got, std::vector<T> const& expected) {
   if (got.size() != expected.size()) return HUGE_VAL;
@@ -42,10 +44,12 @@ template <class T>
   return largest > 0 ? gap / largest : gap;
 }
 
-/// What `distance` two ways to sum may have: that of float or double rounding, for sums of some
-/// hundred terms.
+}  // namespace detail
+
+/// By how much two ways to sum some hundred terms may differ in float or double, as a part of the
+/// largest magnitude.
 template <class T>
-inline constexpr double rounding = std::is_same_v<accumulator_t<T>, double> ? 1e-12 : 5e-6;
+inline constexpr double default_tolerance = std::is_same_v<accumulator_t<T>, double> ? 1e-12 : 5e-6;
 
 /// Holds a model against promises of one concept, in the random case of one seed.
 class witness {
@@ -79,7 +83,7 @@ class witness {
   void close(std::vector<T> const& got, std::vector<T> const& expected, double tolerance,
              std::string_view promise) const {
     equals(got.size(), expected.size(), promise);
-    if (distance(got, expected) <= tolerance) return;
+    if (detail::distance(got, expected) <= tolerance) return;
     double largest = 0;
     for (T const e : expected)
       if (!std::isnan(static_cast<double>(e)))

@@ -175,7 +175,7 @@ class device_gradients {
 
 /// Holds a device against the contract of `llep::trains_rows` for these element types, with random
 /// shapes of one seed.
-/// @throws broken_promise at the first promise that isn't kept; what the device throws comes through
+/// @throws broken_promise at the first promise that isn't kept; what the device throws
 template <class Row, class Gate, class Grad, device D>
   requires trains_rows<D, Row, Gate, Grad>
 void check_training_device(D& device, typename D::queue& q, std::uint64_t seed) {
