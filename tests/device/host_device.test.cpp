@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/sample_problem.hpp"
+#include <llep/testing/seeded.hpp>
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/sample_problem.hpp"
+#include <llep/testing/seeded.hpp>
 
 // What the host device does on the way back, against naive expansions.
 

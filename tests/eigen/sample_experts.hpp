@@ -12,9 +12,8 @@
 #include <llep/concepts/expert_kernel.hpp>
 #include <llep/kernel/feed_forward.hpp>
 #include <llep/shape.hpp>
+#include <llep/testing/seeded.hpp>
 #include <llep/testing/table.hpp>
-
-#include "support/sample_problem.hpp"
 
 namespace llep::testing {
 

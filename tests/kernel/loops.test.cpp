@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "support/sample_problem.hpp"
+#include <llep/testing/seeded.hpp>
 
 namespace {
 

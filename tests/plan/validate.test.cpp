@@ -15,8 +15,7 @@
 #include <vector>
 
 #include <llep/plan.hpp>
-
-#include "support/sample_problem.hpp"
+#include <llep/testing/sample_problem.hpp>
 
 namespace {
 

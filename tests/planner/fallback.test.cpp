@@ -9,9 +9,8 @@
 #include <vector>
 
 #include <llep/planner/least_loaded.hpp>
+#include <llep/testing/sample_problem.hpp>
 #include <llep/validate.hpp>
-
-#include "support/sample_problem.hpp"
 
 namespace {
 

@@ -15,8 +15,7 @@
 #include <vector>
 
 #include <llep/planner/least_loaded.hpp>
-
-#include "support/sample_problem.hpp"
+#include <llep/testing/seeded.hpp>
 
 namespace {
 

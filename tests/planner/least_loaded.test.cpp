@@ -7,9 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include <llep/testing/sample_problem.hpp>
 #include <llep/validate.hpp>
-
-#include "support/sample_problem.hpp"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "support/sample_problem.hpp"
+#include <llep/testing/seeded.hpp>
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "support/sample_problem.hpp"
+#include <llep/testing/seeded.hpp>
 
 namespace {
 

@@ -15,8 +15,9 @@
 #include <tuple>
 #include <vector>
 
+#include <llep/testing/seeded.hpp>
+
 #include "support/routing_case.hpp"
-#include "support/sample_problem.hpp"
 
 namespace {
 

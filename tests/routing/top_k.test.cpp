@@ -12,8 +12,9 @@
 #include <numeric>
 #include <vector>
 
+#include <llep/testing/seeded.hpp>
+
 #include "support/routing_case.hpp"
-#include "support/sample_problem.hpp"
 
 namespace {
 

@@ -18,9 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include <llep/testing/sample_problem.hpp>
 #include <llep/validate.hpp>
-
-#include "support/sample_problem.hpp"
 
 namespace {
 

@@ -13,9 +13,8 @@
 
 #include <llep/row_order/global_order.hpp>
 #include <llep/row_order/local_first.hpp>
+#include <llep/testing/sample_problem.hpp>
 #include <llep/validate.hpp>
-
-#include "support/sample_problem.hpp"
 
 namespace {
 

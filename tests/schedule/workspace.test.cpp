@@ -11,8 +11,7 @@
 
 #include <llep/kernel/loops.hpp>
 #include <llep/row_order/local_first.hpp>
-
-#include "support/sample_problem.hpp"
+#include <llep/testing/sample_problem.hpp>
 
 namespace {
 

@@ -14,8 +14,7 @@
 
 #include <llep/error.hpp>
 #include <llep/shape.hpp>
-
-#include "support/sample_problem.hpp"
+#include <llep/testing/seeded.hpp>
 
 namespace llep::testing {
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
+#include <limits>
 #include <vector>
 
 #include <llep/plan.hpp>
@@ -61,15 +60,42 @@ inline sample_problem random_counted(seeded& random, std::int32_t ranks, std::in
   return out;
 }
 
+/// Loads with a total of up to 2^63 - 1, each from one rank.
+inline sample_problem random_huge(seeded& random, std::int32_t ranks, std::int32_t experts) {
+  sample_problem out{ranks, random_owners(random, experts, ranks), {}, {}};
+  auto const each = static_cast<std::size_t>(experts);
+  out.load.assign(each, 0);
+  out.counts.assign(static_cast<std::size_t>(ranks) * each, 0);
+  row_count left = (std::numeric_limits<row_count>::max)();
+  for (std::size_t e = 0; e < each; ++e) {
+    row_count const rows = random.chance(20) ? left : random.between(0, left);
+    left -= rows;
+    out.load[e] = rows;
+    out.counts[static_cast<std::size_t>(random.below(ranks)) * each + e] = rows;
+  }
+  return out;
+}
+
+/// A problem as tests want them: mostly small; among them empty ones, single ranks, more ranks than
+/// experts, and totals of 2^63 - 1.
+inline sample_problem random_problem(seeded& random) {
+  auto const kind = random.below(12);
+  if (kind == 0) return random_counted(random, 1, random.int32(1, 9), 40);
+  if (kind == 1) return random_huge(random, random.int32(1, 9), random.int32(1, 9));
+  if (kind == 2) return random_counted(random, random.int32(30, 70), random.int32(1, 150), 500);
+  auto out = random_counted(random, random.int32(1, 9), random.int32(1, 20), 40);
+  if (kind == 3) {
+    out.load.assign(out.load.size(), 0);
+    out.counts.assign(out.counts.size(), 0);
+  }
+  return out;
+}
+
 /// Any valid plan: experts in any order, spans of any size on any rank, a rank more than once.
 inline plan random_plan(seeded& random, problem const& in) {
-  std::vector<expert_id> order(in.load.size());
-  std::iota(order.begin(), order.end(), expert_id{0});
-  for (std::size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[static_cast<std::size_t>(random.below(static_cast<long>(i)))]);
   plan out;
   out.start(in);
-  for (expert_id const e : order) {
+  for (expert_id const e : random.order<expert_id>(in.experts())) {
     row_count open = in.load[static_cast<std::size_t>(e)];
     bool const whole = random.chance(25);
     while (open > 0) {
