@@ -72,22 +72,19 @@ block_pointers<Family> pointers_to(block_values<Family> const& blocks) {
   return list;
 }
 
-// Draws the row again while an inner value is so near a clamp's limit that rounding decides on
-// which side it is, and with that on a gradient.
-template <expert_family Family, class T>
-void keep_off_limits(Family const& family, block_values<Family> const& weights, seeded& random,
-                     T* row) {
+// Whether an inner value of the row is so near a clamp's limit that rounding decides on which side
+// it is, and with that on a gradient.
+template <expert_family Family>
+bool near_limit(Family const& family, block_values<Family> const& weights,
+                typename Family::element const* row) {
   if constexpr (requires { family.limit; } && trainable_family<Family>) {
-    std::vector<T> inner(at(family.saved_elements()));
-    auto const close = [&](T value) {
+    std::vector<typename Family::element> inner(at(family.saved_elements()));
+    family.save(row, pointers_to<Family>(weights), inner.data());
+    return std::any_of(inner.begin(), inner.end(), [&](auto value) {
       return std::fabs(std::fabs(static_cast<double>(value)) - family.limit) < 2e-5;
-    };
-    for (;;) {
-      family.save(row, pointers_to<Family>(weights), inner.data());
-      if (std::none_of(inner.begin(), inner.end(), close)) return;
-      for (std::int64_t h = 0; h < family.hidden; ++h)
-        row[h] = static_cast<T>(2 * random.real() - 1);
-    }
+    });
+  } else {
+    return false;
   }
 }
 

@@ -54,7 +54,9 @@ struct kernel_case {
     gy = real_list<T>(random, (next + 1) * family.hidden);
     for (auto const& g : groups)
       for (row_count r = g.first; r < g.first + g.rows; ++r)
-        keep_off_limits(family, weights[at(g.expert)], random, x.data() + r * family.hidden);
+        while (near_limit(family, weights[at(g.expert)], x.data() + r * family.hidden))
+          x[at(r * family.hidden + random.below(family.hidden))] =
+              static_cast<T>(2 * random.real() - 1);
   }
 
   [[nodiscard]] std::vector<T> row(std::vector<T> const& list, row_count r) const {
