@@ -3,6 +3,7 @@
 
 /// Everything of the core: the standard library is all it needs.
 
+#include <llep/adaptor/counting.hpp>
 #include <llep/checks/levels.hpp>
 #include <llep/device/host.hpp>
 #include <llep/dispatcher.hpp>

@@ -60,10 +60,10 @@ std::int64_t allocations_in(Policy const& policy, training const& how,
         std::int64_t all[4] = {};
         for (int i = 0; i < 4; ++i) once();  // until every piece of memory has served the largest
         group.all_gather(q, &word, all, 1);
-        counting = true;
+        watching = true;
         for (int i = 0; i < 10; ++i) once();
         group.all_gather(q, &word, all, 1);
-        counting = false;
+        watching = false;
       },
       options);
   return allocations;
@@ -102,7 +102,7 @@ TEST_CASE("steady state: a thousand training steps allocate nothing and end as o
     for (std::size_t i = 0; i < 1000; ++i) {
       if (i == 50) {  // by now every piece of memory has served the largest step
         group.all_gather(q, &word, all, 1);
-        counting = true;
+        watching = true;
       }
       auto record = train(layer, mine, moe, q, kernel, result, ways[i % 8]);
       if (i % 3 == 0)
@@ -111,7 +111,7 @@ TEST_CASE("steady state: a thousand training steps allocate nothing and end as o
         go_back(layer, mine, moe, q, kernel, record, grad_out, result);
     }
     group.all_gather(q, &word, all, 1);
-    counting = false;
+    watching = false;
   });
   CHECK(allocations == 0);
   auto const first =

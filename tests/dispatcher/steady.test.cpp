@@ -8,18 +8,18 @@
 #include "support/allocations.hpp"
 #include "support/random_layer.hpp"
 
-// Counts every allocation of the process, of whatever rank, while `counting` is on.
+// Counts every allocation of the process, of whatever rank, while `watching` is on.
 
-std::atomic<bool> llep::testing::counting{false};
+std::atomic<bool> llep::testing::watching{false};
 std::atomic<std::int64_t> llep::testing::allocations{0};
 
 namespace {
 
 using llep::testing::allocations;
-using llep::testing::counting;
+using llep::testing::watching;
 
 void* counted(std::size_t bytes, std::size_t alignment) {
-  if (counting) ++allocations;
+  if (watching) ++allocations;
   std::size_t const whole = (bytes + alignment - 1) / alignment * alignment;
   if (void* const p = std::aligned_alloc(alignment, whole == 0 ? alignment : whole)) return p;
   throw std::bad_alloc();
@@ -92,13 +92,13 @@ std::int64_t allocations_in(random_layer<float> const& first, random_layer<float
         std::int64_t all[4] = {};
         for (int i = 0; i < 2; ++i) step(first, group.rank(), moe, q, one, out);
         group.all_gather(q, &word, all, 1);  // nobody is in a first step any more
-        counting = true;
+        watching = true;
         for (int i = 0; i < 10; ++i) {
           step(first, group.rank(), moe, q, one, out);
           step(then, group.rank(), moe, q, two, out);
         }
         group.all_gather(q, &word, all, 1);
-        counting = false;
+        watching = false;
       },
       how);
   return allocations;
@@ -147,9 +147,9 @@ TEST_CASE("steady state: further steps of the same or smaller size allocate noth
 
 TEST_CASE("steady state: the count counts", "[dispatcher]") {
   allocations = 0;
-  counting = true;
+  watching = true;
   std::vector<int> const some(3);
-  counting = false;
+  watching = false;
   CHECK(some.size() == 3);
   CHECK(allocations == 1);
 }

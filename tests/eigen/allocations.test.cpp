@@ -14,10 +14,10 @@
 // the dispatcher's tests have replaced, arrive as aligned_alloc.
 
 namespace {
-std::atomic<bool> counting{false};
+std::atomic<bool> watching{false};
 std::atomic<std::int64_t> allocations{0};
 void note() {
-  if (counting) ++allocations;
+  if (watching) ++allocations;
 }
 }  // namespace
 
@@ -43,9 +43,9 @@ using namespace llep;
 template <class Body>
 std::int64_t allocations_in(Body body) {
   allocations = 0;
-  counting = true;
+  watching = true;
   body();
-  counting = false;
+  watching = false;
   return allocations;
 }
 

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <llep/adaptor/counting.hpp>  // first: proves it needs no help
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators_all.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <llep/testing/communicator.hpp>
+
+#include "support/allocations.hpp"
+#include "support/archetypes.hpp"
+#include "support/random_gradients.hpp"
+
+namespace {
+
+using namespace llep;
+using namespace llep::testing;
+using emulated::options;
+using emulated::placement;
+using emulated::scheduling;
+
+static_assert(communicator<llep::counting<communicator_archetype<>>>);
+static_assert(communicator<llep::counting<emulated::communicator<host_device>>>);
+
+least_loaded const moves_most{.alpha = 1.0, .min_chunk_rows = 1};
+
+// ---- what must go, from the ids, the plan and its pieces alone -------------------------------
+
+/// [P][P][2]: from a rank, to a rank, on a lane.
+using traffic_table = std::vector<std::vector<std::array<traffic, 2>>>;
+
+traffic_table operator+(traffic_table all, traffic_table const& more) {
+  for (std::size_t a = 0; a < all.size(); ++a)
+    for (std::size_t b = 0; b < all.size(); ++b)
+      for (std::size_t on = 0; on < 2; ++on) all[a][b][on] += more[a][b][on];
+  return all;
+}
+
+template <class T>
+struct prediction {
+  random_layer<T> const& layer;
+  bool segments;
+  std::vector<row_count> counts, load;
+  plan made;
+  std::vector<piece> pieces;
+
+  template <class Policy, class Order>
+  prediction(random_layer<T> const& of, bool places_segments, Policy const& policy, Order order)
+      : layer(of),
+        segments(places_segments),
+        counts(at(of.ranks * of.experts), 0),
+        load(at(of.experts), 0) {
+    for (rank_id r = 0; r < layer.ranks; ++r)
+      for (std::int64_t i = 0; i < layer.tokens[at(r)] * layer.choices; ++i) {
+        auto const e = layer.ids[at(layer.first_token(r) * layer.choices + i)];
+        ++counts[at(r * layer.experts + e)];
+        ++load[at(e)];
+      }
+    problem const in{layer.ranks, layer.owner, load, counts};
+    typename Policy::memory memory;
+    policy.plan(in, memory, made);
+    typename Order::memory scratch;
+    order.arrange(in, made, scratch, pieces);
+  }
+
+  [[nodiscard]] traffic_table nothing() const {
+    auto const ranks = at(layer.ranks);
+    return traffic_table(ranks, std::vector<std::array<traffic, 2>>(ranks));
+  }
+  /// Every row that isn't computed where it is held, once; `back`: to where it came from.
+  [[nodiscard]] traffic_table rows(bool back) const {
+    auto all = nothing();
+    for (piece const& p : pieces) {
+      if (p.src == p.dst) continue;
+      traffic& way = back ? all[at(p.dst)][at(p.src)][0] : all[at(p.src)][at(p.dst)][0];
+      way.messages = segments ? way.messages + 1 : 1;
+      way.bytes += p.rows * layer.hidden * static_cast<byte_count>(sizeof(T));
+    }
+    return all;
+  }
+  /// Three blocks of an expert for every move; `back`: their gradients.
+  [[nodiscard]] traffic_table experts(bool back) const {
+    auto all = nothing();
+    for (weight_move const& m : made.moves) {
+      traffic& way = back ? all[at(m.to)][at(m.from)][1] : all[at(m.from)][at(m.to)][1];
+      way += {3, 3 * layer.hidden * layer.inner * static_cast<byte_count>(sizeof(T))};
+    }
+    return all;
+  }
+  [[nodiscard]] traffic_table forward() const { return rows(false) + rows(true) + experts(false); }
+  [[nodiscard]] traffic_table backward(training const& how) const {
+    auto all = rows(false) + rows(true) + experts(true);
+    if (how.lend_again) all = all + experts(false);
+    if (how.resend_outputs) all = all + rows(true);
+    return all;
+  }
+};
+
+// ---- what went ----------------------------------------------------------------------------------
+
+struct counted {
+  traffic_table sent, received;  // by all ranks; rank r writes sent[r] and received[.][r]
+  std::vector<gather_traffic> gathered;
+
+  explicit counted(traffic_table const& nothing)
+      : sent(nothing), received(nothing), gathered(nothing.size()) {}
+
+  template <class Group>
+  void take(Group& group) {
+    auto const me = at(group.rank());
+    for (rank_id peer = 0; peer < group.size(); ++peer)
+      for (std::size_t on = 0; on < 2; ++on) {
+        sent[me][at(peer)][on] = group.sent(peer, static_cast<lane>(on));
+        received[at(peer)][me][on] = group.received(peer, static_cast<lane>(on));
+      }
+    gathered[me] = group.gathered();
+    group.reset();
+  }
+};
+
+constexpr std::int64_t header_words = 35;  // of what a rank announces in every step
+
+template <placement Placement, class Order, class T, class Policy>
+void check_layer(random_layer<T> const& layer, Policy const& policy, training const& how) {
+  prediction<T> const expected(layer, Placement == placement::segments, policy, Order{});
+  auto const grad_out = random_grad_out(layer, 1);
+  auto const none = expected.nothing();
+  counted made(none), plain(none), first(none), steady(none), back(none);
+  gradients<T> result(layer);
+  emulated::run<Placement>(layer.ranks, [&](auto& group) {
+    llep::counting counter(group);
+    using group_type = decltype(counter);
+    auto const mine = all_tokens(layer, group.rank());
+    auto kernel = training_kernel<swiglu_loops<T>>(layer, group.rank(), result.weights);
+    host_device::queue q;
+    dispatcher<Policy, group_type, swiglu_loops<T>, Order> moe(q, counter, layer.owner, policy);
+    made.take(counter);
+    step(layer, group.rank(), moe, q, kernel, result.out);
+    plain.take(counter);
+    {
+      auto const dropped = train(layer, mine, moe, q, kernel, result, how);
+      first.take(counter);
+    }
+    for (int i = 0; i < 2; ++i) {  // the first time back the workspace may have to grow
+      auto record = train(layer, mine, moe, q, kernel, result, how);
+      steady.take(counter);
+      go_back(layer, mine, moe, q, kernel, record, grad_out, result);
+      back.take(counter);
+    }
+  });
+  for (counted const* const forward : {&plain, &first, &steady}) {
+    CHECK(forward->sent == expected.forward());
+    CHECK(forward->received == expected.forward());
+  }
+  CHECK(back.sent == expected.backward(how));
+  CHECK(back.received == expected.backward(how));
+  CHECK(made.sent == none);
+  auto const each = at(layer.ranks);
+  auto const words = header_words + layer.experts;
+  CHECK(made.gathered == std::vector<gather_traffic>(each, {1, header_words}));
+  CHECK(steady.gathered == std::vector<gather_traffic>(each, {1, words}));
+  CHECK(back.gathered == std::vector<gather_traffic>(each, {1, words}));
+  // The first step's workspace has to grow, if only for the kernel's scratch: once more to confirm.
+  CHECK(plain.gathered == std::vector<gather_traffic>(each, {2, 2 * words}));
+}
+
+template <class T>
+random_layer<T> layer_of(std::int32_t ranks, std::uint64_t seed) {
+  auto layer = make_layer<T>(seed);
+  std::mt19937_64 random(seed);
+  layer.ranks = ranks;
+  layer.tokens.clear();
+  for (rank_id r = 0; r < ranks; ++r)
+    layer.tokens.push_back(seed % 7 == 0 || random() % 3 == 0 ? 0 : std::int64_t(random() % 24));
+  for (rank_id& r : layer.owner) r = static_cast<rank_id>(random() % at(ranks));
+  fill(layer, random);
+  return layer;
+}
+
+TEST_CASE("counting: a step sends what plan and pieces say, each row once there and back",
+          "[adaptor]") {
+  auto const ranks = GENERATE(1, 2, 3, 8);
+  auto const seed = GENERATE(range(std::uint64_t{0}, std::uint64_t{12}));
+  CAPTURE(ranks, seed);
+  auto const layer = layer_of<float>(ranks, seed);
+  for (training const& how : all_trainings()) {
+    CAPTURE(how.recompute, how.lend_again, how.resend_outputs);
+    check_layer<placement::segments, global_order>(layer, moves_most, how);
+    check_layer<placement::packed, local_first>(layer, moves_most, how);
+    check_layer<placement::segments, local_first>(layer, spread_everywhere{}, how);
+    check_layer<placement::packed, global_order>(layer, spread_everywhere{}, how);
+    check_layer<placement::segments, global_order>(layer, standard_ep{}, how);
+    check_layer<placement::packed, local_first>(layer, standard_ep{}, how);
+  }
+}
+
+TEST_CASE("counting: it keeps the promises of the communicator that it counts", "[adaptor]") {
+  auto const body = [](auto& group) {
+    llep::counting counter(group);
+    host_device::queue q;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) check_communicator(counter, q, seed);
+  };
+  for (std::int32_t const ranks : {1, 2, 3, 8}) {
+    CHECK_NOTHROW(emulated::run(ranks, body));
+    CHECK_NOTHROW(emulated::run<placement::packed>(ranks, body, {scheduling::turns, 3}));
+  }
+}
+
+// ---- one rank of four, of which the others are imagined -----------------------------------------
+
+struct lone_communicator {
+  using communicator_concept = communicator_tag;
+  using device_type = host_device;
+  using ticket = std::int64_t;
+  static constexpr bool places_segments = true;
+  static constexpr bool needs_progress = true;
+
+  host_device own;
+  std::int64_t posted = 0, waited = 0, progressed = 0;
+  bool refuses = false;
+
+  [[nodiscard]] rank_id rank() const noexcept { return 2; }
+  [[nodiscard]] std::int32_t size() const noexcept { return 4; }
+  [[nodiscard]] host_device& device() noexcept { return own; }
+  void all_gather(host_device::queue&, std::int64_t const*, std::int64_t*, std::int64_t) {
+    if (refuses) throw error(errc::communication, "gone");
+  }
+  [[nodiscard]] ticket post(host_device::queue&, lane, std::span<outgoing const>,
+                            std::span<incoming const>, std::int64_t) {
+    if (refuses) throw error(errc::communication, "gone");
+    return ++posted;
+  }
+  void wait(host_device::queue&, ticket which) { waited = which; }
+  void progress() { ++progressed; }
+  [[nodiscard]] error abort(error const& why) noexcept { return why; }
+};
+static_assert(communicator<lone_communicator>);
+
+TEST_CASE("counting: by peer, lane and direction, until it is reset", "[adaptor]") {
+  lone_communicator group;
+  llep::counting counter(group);
+  static_assert(decltype(counter)::places_segments && decltype(counter)::needs_progress);
+  host_device::queue q;
+  std::vector<outgoing> const sends{{1, nullptr, 5}, {3, nullptr, 2}, {1, nullptr, 1}};
+  std::vector<incoming> const receives{{0, nullptr, 7}};
+  counter.wait(q, counter.post(q, lane::rows, sends, receives, 3));
+  counter.wait(q, counter.post(q, lane::weights, {}, receives, 1000));
+  CHECK(group.waited == 2);
+  CHECK(counter.sent(1, lane::rows) == traffic{2, 18});
+  CHECK(counter.sent(3, lane::rows) == traffic{1, 6});
+  CHECK(counter.sent(0, lane::rows) == traffic{});
+  CHECK(counter.sent(1, lane::weights) == traffic{});
+  CHECK(counter.received(0, lane::rows) == traffic{1, 21});
+  CHECK(counter.received(0, lane::weights) == traffic{1, 7000});
+  CHECK(counter.received(1, lane::rows) == traffic{});
+  CHECK(counter.sent(lane::rows) == traffic{3, 24});
+  CHECK(counter.received(lane::rows) == traffic{1, 21});
+  counter.all_gather(q, nullptr, nullptr, 9);
+  counter.all_gather(q, nullptr, nullptr, 4);
+  CHECK(counter.gathered() == gather_traffic{2, 13});
+  counter.progress();
+  CHECK(group.progressed == 1);
+  CHECK(counter.rank() == 2);
+  CHECK(counter.size() == 4);
+  CHECK(&counter.device() == &group.own);
+  CHECK(counter.abort(error(errc::failed, "why")).what() == std::string("why"));
+
+  group.refuses = true;  // what isn't accepted doesn't count
+  CHECK_THROWS_AS(counter.post(q, lane::rows, sends, receives, 3), error);
+  CHECK_THROWS_AS(counter.all_gather(q, nullptr, nullptr, 9), error);
+  CHECK(counter.sent(lane::rows) == traffic{3, 24});
+  CHECK(counter.gathered() == gather_traffic{2, 13});
+
+  counter.reset();
+  CHECK(counter.sent(lane::rows) == traffic{});
+  CHECK(counter.received(0, lane::weights) == traffic{});
+  CHECK(counter.gathered() == gather_traffic{});
+}
+
+TEST_CASE("counting: allocates nothing after it is made", "[adaptor]") {
+  lone_communicator group;
+  llep::counting counter(group);
+  host_device::queue q;
+  std::vector<outgoing> const sends(100, {1, nullptr, 5});
+  allocations = 0;
+  watching = true;
+  for (int i = 0; i < 100; ++i) {
+    counter.wait(q, counter.post(q, lane::rows, sends, {}, 3));
+    counter.all_gather(q, nullptr, nullptr, 9);
+    counter.reset();
+  }
+  watching = false;
+  CHECK(allocations == 0);
+}
+
+}  // namespace
