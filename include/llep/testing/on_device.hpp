@@ -9,6 +9,7 @@
 
 #include <llep/concepts/device.hpp>
 #include <llep/device/buffer.hpp>
+#include <llep/testing/table.hpp>
 
 namespace llep::testing {
 
@@ -24,7 +25,7 @@ class on_device {
     if (size_ == 0) return;
     memory_.reserve(bytes());
     staging_ = device.allocate_staging(bytes());
-    std::memcpy(staging_, values.data(), size_ * sizeof(T));
+    std::memcpy(staging_, values.data(), at(bytes()));
     device.copy(q, memory_.data(), staging_, bytes());
   }
   on_device(on_device&& other) noexcept
@@ -45,15 +46,21 @@ class on_device {
   [[nodiscard]] std::vector<T> read() const {
     std::vector<T> values(size_);
     if (size_ == 0) return values;
+    wait();
+    std::memset(staging_, 0x5A, at(bytes()));  // what was sent from there isn't what comes back
     device_->copy(*queue_, staging_, memory_.data(), bytes());
-    auto copied = device_->make_event();
-    device_->record(copied, *queue_);
-    device_->sync(copied);
-    std::memcpy(values.data(), staging_, size_ * sizeof(T));
+    wait();
+    std::memcpy(values.data(), staging_, at(bytes()));
     return values;
   }
 
  private:
+  void wait() const {
+    auto reached = device_->make_event();
+    device_->record(reached, *queue_);
+    device_->sync(reached);
+  }
+
   D* device_;
   typename D::queue* queue_;
   device_buffer<D> memory_;
