@@ -190,40 +190,6 @@ void check_saved(layer<Family> const& l) {
   CHECK(backward<Family, T>(l, nullptr, gy) == again);
 }
 
-TEMPLATE_LIST_TEST_CASE("eigen backward: gradients are what the loops kernel says, all else stays",
-                        "[eigen][backward]", families) {
-  for (row_count n = 1; n <= 70; ++n) {
-    CAPTURE(n);
-    seeded random(static_cast<std::uint64_t>(n));
-    std::vector<row_count> rows{n};
-    for (std::int64_t more = random.between(0, 3); more > 0; --more)
-      rows.push_back(random.between(1, 70));
-    layer<TestType> const l(random, random.between(1, 70), random.between(1, 70), rows);
-    check_against_loops(l, 5);
-  }
-}
-
-TEMPLATE_LIST_TEST_CASE("eigen backward: a row's gradient doesn't hang on its neighbours",
-                        "[eigen][backward]", families) {
-  for (std::uint64_t seed = 0; seed < 30; ++seed) {
-    CAPTURE(seed);
-    seeded random(seed);
-    std::vector<row_count> const rows{random.between(1, 30), random.between(1, 5)};
-    layer<TestType> const l(random, random.between(1, 130), random.between(1, 130), rows);
-    check_rows_alone(l, 1);
-  }
-}
-
-TEMPLATE_LIST_TEST_CASE("eigen backward: saving changes no bit, forward or backward",
-                        "[eigen][backward]", families) {
-  for (std::uint64_t seed = 0; seed < 40; ++seed) {
-    CAPTURE(seed);
-    seeded random(seed);
-    std::vector<row_count> const rows{random.between(1, 70), random.between(1, 9)};
-    check_saved(layer<TestType>(random, random.between(1, 70), random.between(1, 70), rows));
-  }
-}
-
 TEMPLATE_LIST_TEST_CASE("eigen backward: neither tiles nor chunks and blocks show",
                         "[eigen][backward]", families) {
   using T = typename TestType::element;
@@ -240,27 +206,6 @@ TEMPLATE_LIST_TEST_CASE("eigen backward: neither tiles nor chunks and blocks sho
       91);
   check({random, 9, chunk + 7, {5, 4}}, 2);
   check({random, eigen::detail::block_sizes<T>::columns + depth + 3, 11, {6}}, 5);
-}
-
-TEMPLATE_LIST_TEST_CASE("eigen backward: gradients of weights are added to what is there",
-                        "[eigen][backward]", families) {
-  using T = typename TestType::element;
-  seeded random(6);
-  layer<TestType> const l(random, 37, 26, {19, 6});
-  auto const first = output_gradients(l, 7);
-  auto const second = output_gradients(l, 8);
-  auto sum = backward<TestType, T>(l, nullptr, first);
-  add_backward(on_eigen<TestType>(l.family, {}), l, l.groups, static_cast<T const*>(nullptr),
-               second, sum);
-  auto const a = backward<TestType, T>(l, nullptr, first);
-  auto const b = backward<TestType, T>(l, nullptr, second);
-  CHECK(same_bits(sum.gx, b.gx));  // these are set
-  for (std::size_t e = 0; e < 2; ++e)
-    for (std::size_t block = 0; block < TestType::blocks; ++block) {
-      auto expected = a.weights[e][block];
-      for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += b.weights[e][block][i];
-      CHECK(distance(sum.weights[e][block], expected) <= tolerance<T>);
-    }
 }
 
 TEMPLATE_LIST_TEST_CASE("eigen backward: a NaN in a row touches no other row's gradient",
@@ -325,34 +270,6 @@ TEMPLATE_LIST_TEST_CASE("eigen backward: gates far out saturate as in the loops 
 }
 
 // ---- what the dispatcher asks ---------------------------------------------------------------
-
-TEMPLATE_LIST_TEST_CASE("eigen backward: sizes and places of gradients are the loops kernel's",
-                        "[eigen][backward]", families) {
-  using T = typename TestType::element;
-  T some = 1;
-  std::array<T*, TestType::blocks> grads{};
-  grads.fill(&some);
-  auto const family = family_of<TestType>(5, 3);
-  eigen::kernel<TestType> const fast(family, {}, {grads, {}});
-  loops_kernel<TestType> const loops(family, {}, {grads, {}});
-  for (std::size_t b = 0; b < TestType::blocks; ++b)
-    CHECK(fast.grad_elements(b) == loops.grad_elements(b));
-  for (expert_id const e : {0, 1, 2}) CHECK(fast.native_grad(e) == loops.native_grad(e));
-  CHECK(fast.saved_row_bytes() == loops.saved_row_bytes());
-}
-
-TEMPLATE_LIST_TEST_CASE("eigen backward: a subset of groups never needs more work than all",
-                        "[eigen][backward]", families) {
-  eigen::kernel<TestType> const kernel(family_of<TestType>(33, 21), {});
-  seeded random(5);
-  for (int i = 0; i < 200; ++i) {
-    std::vector<row_count> rows(at(random.between(1, 9)));
-    for (row_count& n : rows) n = random.between(1, 1200);
-    auto const all = kernel.backward_work_bytes(rows);
-    for (std::size_t n = 0; n <= rows.size(); ++n)
-      CHECK(kernel.backward_work_bytes(std::span(rows).first(n)) <= all);
-  }
-}
 
 TEST_CASE("eigen backward: work is bounded however many rows and inner columns there are",
           "[eigen][backward]") {

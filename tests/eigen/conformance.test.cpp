@@ -23,8 +23,8 @@ TEMPLATE_LIST_TEST_CASE("conformance: the Eigen kernels keep their promises",
     CHECK_NOTHROW(check_kernel(device, q, family, make_kernel_like<eigen::kernel>(), seed,
                                {.rows_stand_alone = true, .most_rows = rows, .sizes = sizes}));
   };
-  for (std::uint64_t seed = 0; seed < 60; ++seed) check(seed, 70, {});
-  for (std::uint64_t seed = 60; seed < 80; ++seed) check(seed, 30, {130, 130});
+  for (std::uint64_t seed = 0; seed < 100; ++seed) check(seed, 70, {});
+  for (std::uint64_t seed = 100; seed < 130; ++seed) check(seed, 30, {130, 130});
 }
 
 }  // namespace

@@ -190,26 +190,6 @@ TEMPLATE_LIST_TEST_CASE("loops: rows become what the formula says, all others st
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("loops: a row's result doesn't hang on its neighbours, bit by bit",
-                        "[kernel]", families) {
-  for (std::uint64_t seed = 0; seed < 40; ++seed) {
-    CAPTURE(seed);
-    seeded random(seed);
-    layer<TestType> const l(random, random.between(1, 33), random.between(1, 19));
-    auto const together = computed(l, l.groups);
-    auto const row_bytes = at(l.family.hidden) * sizeof(together[0]);
-    for (auto const& g : l.groups)
-      for (row_count row = g.first; row < g.first + g.rows; ++row) {
-        auto alone = g;
-        alone.first = row;
-        alone.rows = 1;
-        auto const y = computed(l, std::span(&alone, 1));
-        auto const first = at(row * l.family.hidden);
-        REQUIRE(std::memcmp(&y[first], &together[first], row_bytes) == 0);
-      }
-  }
-}
-
 TEMPLATE_LIST_TEST_CASE("loops: a NaN in a row makes that row NaN, and no other", "[kernel]",
                         families) {
   seeded random(7);

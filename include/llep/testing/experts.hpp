@@ -119,16 +119,16 @@ class device_blocks {
     return list;
   }
 
-  /// All of an expert's elements, block after block; `untouched`: what is around them is as it was.
-  [[nodiscard]] std::vector<T> read(std::size_t expert, bool& untouched) const {
-    std::vector<T> all;
-    for (std::size_t b = 0; b < Family::blocks; ++b) {
-      auto const padded = lists_[expert * Family::blocks + b].read();
-      auto const first = padded.begin() + lead_;
+  /// All blocks, expert by expert; `untouched` turns false if what is around them isn't as it was.
+  [[nodiscard]] std::vector<std::vector<T>> read(bool& untouched) const {
+    std::vector<std::vector<T>> all;
+    for (auto const& list : lists_) {
+      auto padded = list.read();
+      auto const stayed = [](T v) { return v == T{42}; };
       auto const last = padded.end() - 2 + lead_;
-      all.insert(all.end(), first, last);
-      untouched = untouched && std::all_of(padded.begin(), first, [](T v) { return v == T{42}; }) &&
-                  std::all_of(last, padded.end(), [](T v) { return v == T{42}; });
+      untouched &= std::all_of(padded.begin(), padded.begin() + lead_, stayed) &&
+                   std::all_of(last, padded.end(), stayed);
+      all.emplace_back(padded.begin() + lead_, last);
     }
     return all;
   }

@@ -188,8 +188,8 @@ class kernel_check {
 
   void compare(std::vector<std::vector<T>> const& got, std::vector<std::vector<T>> const& expected,
                char const* promise) const {
-    for (std::size_t e = 0; e < expected.size(); ++e)
-      witness_.close(got[e], expected[e], how_.tolerance, promise);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      witness_.close(got[i], expected[i], how_.tolerance, promise);
   }
 
   struct make_loops {

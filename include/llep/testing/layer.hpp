@@ -103,10 +103,10 @@ class layer_check {
         compare(got.gates, expected.gates, case_.choices,
                 "backward makes the dense gradients by gates",
                 (std::max)(how_.tolerance, 10 * default_tolerance<float>));  // they are floats
-        for (std::size_t e = 0; e < expected.weights.size(); ++e) {
-          bool const own = case_.owner[e] == group_.rank();
-          auto const untouched = std::vector<T>(expected.weights[e].size(), T{1});
-          witness_.close(got.weights[e], own ? expected.weights[e] : untouched, how_.tolerance,
+        for (std::size_t i = 0; i < expected.weights.size(); ++i) {
+          bool const own = case_.owner[i / Family::blocks] == group_.rank();
+          auto const untouched = std::vector<T>(expected.weights[i].size(), T{1});
+          witness_.close(got.weights[i], own ? expected.weights[i] : untouched, how_.tolerance,
                          own ? "backward adds the dense gradients of weights"
                              : "backward touches no other rank's gradients");
         }
@@ -117,7 +117,7 @@ class layer_check {
  private:
   struct outcome {
     std::vector<T> out, again, hidden, gates;
-    std::vector<std::vector<T>> weights;  // by expert
+    std::vector<std::vector<T>> weights;  // every expert's blocks
   };
 
   template <class U>

@@ -20,7 +20,7 @@ template <class T>
 struct layer_values {
   std::vector<T> out, hidden;           // [T of all ranks][H]
   std::vector<T> gates;                 // [T of all ranks][K]
-  std::vector<std::vector<T>> weights;  // by expert: its elements, block after block
+  std::vector<std::vector<T>> weights;  // every expert's blocks
 };
 
 /// A small layer with everything that is awkward in real ones: odd sizes, ranks without tokens,
@@ -83,11 +83,11 @@ struct layer_case {
     for (auto& blocks : grads)
       for (auto& block : blocks) std::fill(block.begin(), block.end(), T{0});
     for (std::int64_t i = 0; i < std::ssize(ids); ++i) add(i, sum, grads[at(ids[at(i)])]);
-    for (auto const& blocks : grads) {
-      auto& list = sum.weights.emplace_back();
-      for (auto const& block : blocks)
-        for (T const value : block) list.push_back(value + start);
-    }
+    for (auto const& blocks : grads)
+      for (auto const& block : blocks) {
+        sum.weights.push_back(block);
+        for (T& value : sum.weights.back()) value += start;
+      }
     return sum;
   }
 
