@@ -22,7 +22,7 @@ namespace llep::testing {
 /// What a kernel is held to.
 template <class T>
 struct kernel_options {
-  double tolerance = default_tolerance<T>;  ///< as a part of the largest magnitude
+  double tolerance = default_tolerance<T>;  ///< as a part of the scale
   bool rows_stand_alone = false;            ///< no result hangs on neighbouring rows, to the bit
   bool aligned_natives = false;  ///< native weights and gradients are aligned as lent ones are
   row_count most_rows = 70;      ///< in a group

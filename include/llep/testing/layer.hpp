@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -25,7 +24,7 @@ namespace llep::testing {
 /// What a layer is held to.
 template <class T>
 struct layer_options {
-  double tolerance = 10 * default_tolerance<T>;  ///< as a part of the largest magnitude
+  double tolerance = 10 * default_tolerance<T>;  ///< as a part of the scale
   bool aligned_natives = false;  ///< native weights and gradients are aligned as lent ones are
   expert_sizes sizes{9, 7, 1};
 };
@@ -72,7 +71,8 @@ class layer_check {
     auto& device = group_.device();
     list<T> const out(device, q_, blank(case_.family.hidden));
     moe.forward(q_, kernel, rows(x_), ids(), gates(gates_), rows(out));
-    outcome got{out.read(), {}, {}, {}, {}};
+    outcome got;
+    got.out = out.read();
     if constexpr (trains) {
       list<T> const again(device, q_, blank(case_.family.hidden));
       list<T> const hidden(device, q_, blank(case_.family.hidden));
@@ -83,9 +83,7 @@ class layer_check {
       got.again = again.read();
       got.hidden = hidden.read();
       for (float const g : gate_grads.read()) got.gates.push_back(static_cast<T>(g));
-      bool untouched = true;
-      for (std::size_t e = 0; e < start.size(); ++e)
-        got.weights.push_back(grads.read(e, untouched));
+      got.weights = grads.read(got.kept_to_its_memory);
     }
     outcomes_.push_back(got);
   }
@@ -97,6 +95,8 @@ class layer_check {
       compare(got.out, expected.out, case_.family.hidden, "forward makes the dense output",
               how_.tolerance);
       if constexpr (trains) {
+        witness_.holds(got.kept_to_its_memory,
+                       "backward writes nothing around gradients of weights");
         witness_.same(got.again, got.out, "forward makes the same bits with a record");
         compare(got.hidden, expected.hidden, case_.family.hidden,
                 "backward makes the dense gradients by hidden states", how_.tolerance);
@@ -118,6 +118,7 @@ class layer_check {
   struct outcome {
     std::vector<T> out, again, hidden, gates;
     std::vector<std::vector<T>> weights;  // every expert's blocks
+    bool kept_to_its_memory = true;
   };
 
   template <class U>
@@ -156,13 +157,7 @@ class layer_check {
   // This rank's part, by the scale of the whole layer.
   void compare(std::vector<T> const& got, std::vector<T> const& all, std::int64_t each,
                char const* promise, double tolerance) const {
-    auto const expected = mine(all, each);
-    double largest = 0;
-    double own = 0;
-    for (T const v : all) largest = (std::max)(largest, std::fabs(static_cast<double>(v)));
-    for (T const v : expected) own = (std::max)(own, std::fabs(static_cast<double>(v)));
-    double const scale = own > 0 ? largest / own : 1;
-    witness_.close(got, expected, tolerance * scale, promise);
+    witness_.close(got, mine(all, each), tolerance, promise, scale_of(all));
   }
 
   C& group_;

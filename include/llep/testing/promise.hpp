@@ -25,29 +25,17 @@ class broken_promise : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-namespace detail {
-
-// Largest difference over largest expected magnitude; infinite unless the same numbers are NaN.
+/// The largest magnitude of a list, and at least 1: what random cases are made of.
 template <class T>
-[[nodiscard]] double distance(std::vector<T> const& got, std::vector<T> const& expected) {
-  if (got.size() != expected.size()) return HUGE_VAL;
-  double gap = 0;
-  double largest = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    auto const g = static_cast<double>(got[i]);
-    auto const e = static_cast<double>(expected[i]);
-    if (std::isnan(g) && std::isnan(e)) continue;
-    if (std::isnan(g) || std::isnan(e)) return HUGE_VAL;
-    gap = (std::max)(gap, std::fabs(g - e));
-    largest = (std::max)(largest, std::fabs(e));
-  }
-  return largest > 0 ? gap / largest : gap;
+[[nodiscard]] double scale_of(std::vector<T> const& list) {
+  double largest = 1;
+  for (T const value : list)  // no NaN passes
+    largest = (std::max)(largest, std::fabs(static_cast<double>(value)));
+  return largest;
 }
 
-}  // namespace detail
-
-/// By how much two ways to sum some hundred terms may differ in float or double, as a part of the
-/// largest magnitude.
+/// By how much two ways to sum some hundred terms may differ in float or double, as a part of
+/// their scale.
 template <class T>
 inline constexpr double default_tolerance = std::is_same_v<accumulator_t<T>, double> ? 1e-12 : 5e-6;
 
@@ -77,23 +65,18 @@ class witness {
         fail_at(i, got[i], expected[i], promise);
   }
 
-  /// No further apart than `tolerance` x the largest magnitude expected; NaN where one is expected,
-  /// and nowhere else.
+  /// No further apart than `tolerance` x `scale`, by default that of what is expected; NaN where
+  /// one is expected and nowhere else.
   template <class T>
   void close(std::vector<T> const& got, std::vector<T> const& expected, double tolerance,
-             std::string_view promise) const {
+             std::string_view promise, double scale = 0) const {
     equals(got.size(), expected.size(), promise);
-    if (detail::distance(got, expected) <= tolerance) return;
-    double largest = 0;
-    for (T const e : expected)
-      if (!std::isnan(static_cast<double>(e)))
-        largest = (std::max)(largest, std::fabs(static_cast<double>(e)));
-    double const accepted = largest > 0 ? tolerance * largest : tolerance;
+    double const accepted = tolerance * (scale > 0 ? scale : scale_of(expected));
     for (std::size_t i = 0; i < got.size(); ++i) {
       auto const g = static_cast<double>(got[i]);
       auto const e = static_cast<double>(expected[i]);
-      bool const near_enough = std::fabs(g - e) <= accepted || (std::isnan(g) && std::isnan(e));
-      if (!near_enough) fail_at(i, got[i], expected[i], promise);
+      bool const is_close = std::fabs(g - e) <= accepted || (std::isnan(g) && std::isnan(e));
+      if (!is_close) fail_at(i, got[i], expected[i], promise);
     }
   }
 
