@@ -48,7 +48,8 @@ struct golden_gradients {
 /// A rank's part: every way to train has a record of its own, and all are alive before the last one
 /// goes back first.
 template <class Kernels, class T, class Family, class Group>
-void train_golden_rank(Group& group, golden_inputs<T> const& in, std::vector<T> const& grad_out,
+void train_golden_rank(Group& group, typename Group::device_type::queue& q,
+                       golden_inputs<T> const& in, std::vector<T> const& grad_out,
                        Family const& family, golden_policies const& policies,
                        std::vector<training> const& ways,
                        std::vector<golden_gradients<T>>& results) {
@@ -56,29 +57,22 @@ void train_golden_rank(Group& group, golden_inputs<T> const& in, std::vector<T> 
   auto const& c = in.data;
   auto const r = group.rank();
   auto const owner = contiguous_owners(c.experts, group.size());
-  auto const split = c.tokens_per_rank(group.size());
-  std::int64_t first = 0;
-  for (rank_id p = 0; p < r; ++p) first += split[static_cast<std::size_t>(p)];
-  auto const n = split[static_cast<std::size_t>(r)];
-  host_device::queue q;
+  golden_tokens const mine(c, group.size(), r);
   dispatcher<tool::any_planner, Group, kernel_type, tool::any_row_order, checks_thorough> moe(
       q, group, owner, policies.planner, policies.order);
   std::vector<kernel_type> kernels;
-  std::vector<training_record<host_device, T>> records;
-  std::vector<T> out(static_cast<std::size_t>(n * c.hidden));
-  matrix_ref<T const> const gates(in.gates.data() + first * c.choices, n, c.choices);
+  std::vector<training_record<typename Group::device_type, T>> records;
+  std::vector<T> out(in.hidden.size());
   for (std::size_t i = 0; i < ways.size(); ++i) {
     kernels.emplace_back(family, in.native(family, r, owner), results[i].native(family, r, owner));
     records.push_back(moe.forward(
-        q, kernels.back(), matrix_ref<T const>(in.hidden.data() + first * c.hidden, n, c.hidden),
-        matrix_ref(in.ids.data() + first * c.choices, n, c.choices), gates,
-        matrix_ref<T>(out.data(), n, c.hidden), ways[i]));
+        q, kernels.back(), mine.of(in.hidden.data(), c.hidden), mine.of(in.ids.data(), c.choices),
+        mine.of(in.gates.data(), c.choices), mine.of(out.data(), c.hidden), ways[i]));
   }
   for (std::size_t i = ways.size(); i-- > 0;) {
-    moe.backward(q, kernels[i], records[i],
-                 matrix_ref<T const>(grad_out.data() + first * c.hidden, n, c.hidden),
-                 matrix_ref<T>(results[i].hidden.data() + first * c.hidden, n, c.hidden),
-                 matrix_ref<T>(results[i].gates.data() + first * c.choices, n, c.choices));
+    moe.backward(q, kernels[i], records[i], mine.of(grad_out.data(), c.hidden),
+                 mine.of(results[i].hidden.data(), c.hidden),
+                 mine.of(results[i].gates.data(), c.choices));
     expects(records[i].empty(), "a record that was used is empty");  // CHECK is for one thread
   }
 }
@@ -113,8 +107,9 @@ void check_gradients(golden_gradients<T> const& got, golden_gradients<T> const& 
   CHECK(got.gates == reference.gates);
 }
 
-template <class Kernels, class T, class Family>
+template <class Kernels, class Family>
 void check_golden_gradients_of(tool::layer_case const& c, Family const& family, golden_turn& turn) {
+  using T = typename Family::element;
   golden_inputs<T> const in(c);
   auto const grad_out = c.values<T>("grad_out");
   auto const run = [&](std::int32_t ranks, golden_policies const& policies,
@@ -122,7 +117,8 @@ void check_golden_gradients_of(tool::layer_case const& c, Family const& family, 
     std::vector<golden_gradients<T>> results(ways.size(), golden_gradients<T>(in));
     if (ways.empty()) return results;
     emulated::run(ranks, [&](auto& group) {
-      train_golden_rank<Kernels>(group, in, grad_out, family, policies, ways, results);
+      host_device::queue q;
+      train_golden_rank<Kernels>(group, q, in, grad_out, family, policies, ways, results);
     });
     return results;
   };
@@ -145,19 +141,9 @@ void check_golden_gradients_of(tool::layer_case const& c, Family const& family, 
 template <class Kernels>
 void check_golden_gradients() {
   golden_turn turn;
-  auto const check = [&]<class T>(tool::layer_case const& c, T) {
-    if (c.activation == tool::layer_case::family::gptoss)
-      check_golden_gradients_of<Kernels, T>(
-          c, gptoss_expert<T>{c.hidden, c.inner, c.alpha, c.limit}, turn);
-    else
-      check_golden_gradients_of<Kernels, T>(c, swiglu_expert<T>{c.hidden, c.inner}, turn);
-  };
-  for (auto const& file : golden_layer_files()) {
-    CAPTURE(file);
-    auto const c = tool::read_layer_case(file);
-    check(c, float{});
-    check(c, double{});
-  }
+  for_golden_layers([&](tool::layer_case const& c, auto const& family) {
+    check_golden_gradients_of<Kernels>(c, family, turn);
+  });
 }
 
 }  // namespace llep::testing

@@ -76,31 +76,49 @@ inline std::vector<golden_policies> all_golden_policies() {
   return {{ep, global}, {ep, local}, {llep, global}, {llep, local}};
 }
 
+/// The consecutive tokens that a rank holds.
+struct golden_tokens {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+
+  golden_tokens(tool::layer_case const& c, std::int32_t ranks, rank_id r) {
+    auto const split = c.tokens_per_rank(ranks);
+    for (rank_id p = 0; p < r; ++p) first += split[static_cast<std::size_t>(p)];
+    count = split[static_cast<std::size_t>(r)];
+  }
+
+  /// Their rows in a list of all tokens, with `cols` numbers each.
+  template <class T>
+  [[nodiscard]] matrix_ref<T> of(T* list, std::int64_t cols) const {
+    return {list + first * cols, count, cols};
+  }
+};
+
+/// One rank's part: sets its tokens' rows of `out`.
+template <class Kernels, class T, class Family, class Group>
+void run_golden_rank(Group& group, typename Group::device_type::queue& q,
+                     golden_inputs<T> const& in, Family const& family,
+                     golden_policies const& policies, std::vector<T>& out) {
+  using kernel_type = typename Kernels::template kernel<Family>;
+  auto const& c = in.data;
+  auto const owner = contiguous_owners(c.experts, group.size());
+  golden_tokens const mine(c, group.size(), group.rank());
+  kernel_type kernel(family, in.native(family, group.rank(), owner));
+  dispatcher<tool::any_planner, Group, kernel_type, tool::any_row_order> moe(
+      q, group, owner, policies.planner, policies.order);
+  moe.forward(q, kernel, mine.of(in.hidden.data(), c.hidden), mine.of(in.ids.data(), c.choices),
+              mine.of(in.gates.data(), c.choices), mine.of(out.data(), c.hidden));
+}
+
 template <class Kernels, emulated::placement Placement, class T, class Family>
 std::vector<T> golden_outputs(golden_inputs<T> const& in, Family const& family, std::int32_t ranks,
                               golden_policies const& policies, emulated::options const& how) {
-  using kernel_type = typename Kernels::template kernel<Family>;
-  auto const& c = in.data;
-  auto const split = c.tokens_per_rank(ranks);
-  auto const owner = contiguous_owners(c.experts, ranks);
   std::vector<T> out(in.hidden.size(), std::nan(""));
   emulated::run<Placement>(
       ranks,
       [&](auto& group) {
-        using group_type = std::remove_reference_t<decltype(group)>;
-        auto const r = group.rank();
         host_device::queue q;
-        kernel_type kernel(family, in.native(family, r, owner));
-        dispatcher<tool::any_planner, group_type, kernel_type, tool::any_row_order> moe(
-            q, group, owner, policies.planner, policies.order);
-        std::int64_t first = 0;
-        for (rank_id p = 0; p < r; ++p) first += split[static_cast<std::size_t>(p)];
-        auto const n = split[static_cast<std::size_t>(r)];
-        moe.forward(q, kernel,
-                    matrix_ref<T const>(in.hidden.data() + first * c.hidden, n, c.hidden),
-                    matrix_ref(in.ids.data() + first * c.choices, n, c.choices),
-                    matrix_ref(in.gates.data() + first * c.choices, n, c.choices),
-                    matrix_ref<T>(out.data() + first * c.hidden, n, c.hidden));
+        run_golden_rank<Kernels>(group, q, in, family, policies, out);
       },
       how);
   return out;
@@ -127,8 +145,9 @@ double golden_tolerance(tool::case_array const& expected) {
     return expected.type == tool::element::f64 ? 1e-12 : 2e-7;
 }
 
-template <class Kernels, class T, class Family>
+template <class Kernels, class Family>
 void check_golden_family(tool::layer_case const& c, Family const& family) {
+  using T = typename Family::element;
   using emulated::placement;
   using emulated::scheduling;
   golden_inputs<T> const in(c);
@@ -153,26 +172,32 @@ void check_golden_family(tool::layer_case const& c, Family const& family) {
   }
 }
 
-template <class Kernels, class T>
-void check_golden_case(tool::layer_case const& c) {
-  if (c.activation == tool::layer_case::family::gptoss)
-    check_golden_family<Kernels, T>(c, gptoss_expert<T>{c.hidden, c.inner, c.alpha, c.limit});
-  else
-    check_golden_family<Kernels, T>(c, swiglu_expert<T>{c.hidden, c.inner});
+/// Calls check(case, family) with every case's family of experts, in float and in double.
+template <class Check>
+void for_golden_layers(Check check) {
+  auto const files = golden_layer_files();
+  REQUIRE(files.size() == 25);
+  auto const in = [&]<class T>(tool::layer_case const& c, T /*element*/) {
+    if (c.activation == tool::layer_case::family::gptoss)
+      check(c, gptoss_expert<T>{c.hidden, c.inner, c.alpha, c.limit});
+    else
+      check(c, swiglu_expert<T>{c.hidden, c.inner});
+  };
+  for (auto const& file : files) {
+    CAPTURE(file);
+    auto const c = tool::read_layer_case(file);
+    in(c, float{});
+    in(c, double{});
+  }
 }
 
 /// All cases in float and double: within tolerance, and bit-identical for all P, EP and LLEP, row
 /// orders, placements and schedulings.
 template <class Kernels>
 void check_golden_layers() {
-  auto const files = golden_layer_files();
-  REQUIRE(files.size() == 25);
-  for (auto const& file : files) {
-    CAPTURE(file);
-    auto const c = tool::read_layer_case(file);
-    check_golden_case<Kernels, float>(c);
-    check_golden_case<Kernels, double>(c);
-  }
+  for_golden_layers([](tool::layer_case const& c, auto const& family) {
+    check_golden_family<Kernels>(c, family);
+  });
 }
 
 }  // namespace llep::testing
