@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <mpi.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <llep/backends/mpi/line.hpp>
+#include <llep/error.hpp>
+#include <llep/shape.hpp>
+
+namespace llep::mpi {
+
+/// The MPI requests of one post. Reused: allocates only while it grows.
+///
+/// Bytes are sent, so that a message means the same on both sides however it is counted; one of
+/// `most_bytes` or more goes in parts. Only the last one isn't full (it may be empty), so two sides
+/// that disagree on a message's length are told so, and neither waits for parts that never come.
+class requests {
+ public:
+  /// Of the line's post number `sequence`; nothing is under way.
+  void start(line const& on, std::int64_t sequence) {
+    line_ = &on;
+    sequence_ = sequence;
+    requests_.clear();
+    parts_.clear();
+  }
+  [[nodiscard]] bool under_way() const { return !requests_.empty(); }
+  /// "rows #4".
+  [[nodiscard]] std::string name() const {
+    return std::string(line_->name()) + " #" + std::to_string(sequence_);
+  }
+
+  void receive(rank_id peer, std::byte* to, byte_count bytes, int most_bytes) {
+    in_parts(true, peer, to, bytes, most_bytes, [&](std::byte* at, int n, MPI_Request* r) {
+      return MPI_Irecv(at, n, MPI_BYTE, peer, tag, line_->comm(), r);
+    });
+  }
+  void send(rank_id peer, std::byte const* from, byte_count bytes, int most_bytes) {
+    in_parts(false, peer, from, bytes, most_bytes, [&](std::byte const* at, int n, MPI_Request* r) {
+      return MPI_Isend(at, n, MPI_BYTE, peer, tag, line_->comm(), r);
+    });
+  }
+
+  /// Lets them move on. Doesn't block.
+  void test() {
+    if (!under_way()) return;
+    int done = 0;
+    statuses_.resize(requests_.size());
+    int const status = MPI_Testall(count(), requests_.data(), &done, statuses_.data());
+    if (status != MPI_SUCCESS || done != 0) finish(status);
+  }
+  /// Blocks until all are done.
+  void wait() {
+    if (!under_way()) return;
+    statuses_.resize(requests_.size());
+    finish(MPI_Waitall(count(), requests_.data(), statuses_.data()));
+  }
+
+ private:
+  static constexpr int tag = 0;
+
+  struct part {
+    bool received;
+    rank_id peer;
+    int bytes;
+  };
+
+  [[nodiscard]] int count() const { return static_cast<int>(requests_.size()); }
+
+  template <class Byte, class Start>
+  void in_parts(bool received, rank_id peer, Byte* at, byte_count bytes, int most_bytes,
+                Start start) {
+    for (;;) {
+      auto const n = static_cast<int>((std::min)(bytes, byte_count{most_bytes}));
+      parts_.push_back({received, peer, n});
+      requests_.push_back(MPI_REQUEST_NULL);
+      int const status = start(at, n, &requests_.back());
+      if (status != MPI_SUCCESS) fail(status, parts_.back());
+      if (n < most_bytes) return;
+      at += n;
+      bytes -= n;
+    }
+  }
+
+  // Some or all of them are done, with these statuses.
+  void finish(int status) {
+    if (status == MPI_ERR_IN_STATUS) {
+      for (std::size_t i = 0; i < parts_.size(); ++i)
+        if (int const of = statuses_[i].MPI_ERROR; of != MPI_SUCCESS && of != MPI_ERR_PENDING)
+          fail(of, parts_[i]);
+    }
+    line_->check(status, name());
+    requests_.clear();
+    for (std::size_t i = 0; i < parts_.size(); ++i) check_length(parts_[i], statuses_[i]);
+  }
+
+  void check_length(part const& p, MPI_Status& status) const {
+    if (!p.received) return;
+    int got = 0;
+    line_->check(MPI_Get_count(&status, MPI_BYTE, &got), name());
+    if (got != p.bytes)
+      throw error(errc::communication,
+                  "mpi: " + describe(p) + ": there came " + std::to_string(got), line_->rank(),
+                  MPI_ERR_COUNT);
+  }
+
+  [[noreturn]] void fail(int status, part const& p) const {
+    throw failure(status, describe(p), line_->rank());
+  }
+  // "receiving 24 bytes from rank 3 in rows #4"
+  [[nodiscard]] std::string describe(part const& p) const {
+    return (p.received ? "receiving " : "sending ") + std::to_string(p.bytes) + " bytes " +
+           (p.received ? "from" : "to") + " rank " + std::to_string(p.peer) + " in " + name();
+  }
+
+  line const* line_ = nullptr;
+  std::int64_t sequence_ = 0;
+  std::vector<MPI_Request> requests_;  // empty once all are done
+  std::vector<MPI_Status> statuses_;
+  std::vector<part> parts_;
+};
+
+}  // namespace llep::mpi
