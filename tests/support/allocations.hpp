@@ -7,7 +7,7 @@
 namespace llep::testing {
 
 /// Every allocation of the process, of whatever thread, while `watching` is on. What counts them
-/// stands in dispatcher/steady.test.cpp: a program has one operator new.
+/// stands in allocations.cpp: a program has one operator new.
 extern std::atomic<bool> watching;
 extern std::atomic<std::int64_t> allocations;
 

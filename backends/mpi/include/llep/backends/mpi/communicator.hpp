@@ -36,8 +36,8 @@ struct options {
 /// Blocks    post and all_gather wait for q; all_gather and wait, until the peers have posted.
 ///           `staged`, post copies what it sends through staging memory, and wait puts copies of
 ///           what came on q.
-/// Errors    MPI can't take back what was posted. So abort prints the cause and ends the job
-///           (MPI_Abort): it doesn't return. So does destroying a communicator with transfers under way.
+/// Errors    MPI can't take back what was posted, so abort prints the cause and ends the job: it
+///           doesn't return. Destruction with transfers under way does the same.
 ///           Besides, invalid_argument for messages that break the contract: nothing is sent then.
 /// Threads   the thread that may call MPI (MPI_THREAD_FUNNELED will do).
 template <device D = host_device, access Access = D::host_memory ? access::direct : access::staged>
@@ -83,7 +83,7 @@ class communicator {
     if (state_ == nullptr) return;
     for (auto const& pool : state_->pools)
       for (transfer_type const& t : pool)
-        if (!t.idle())
+        if (t.posted().under_way())
           end_job(state_->cause.value_or(
                       error(errc::communication, "left without waiting for " + t.posted().name())),
                   rank());

@@ -28,8 +28,10 @@ class requests {
     sequence_ = sequence;
     requests_.clear();
     parts_.clear();
+    open_ = 0;
   }
-  [[nodiscard]] bool under_way() const { return !requests_.empty(); }
+  /// MPI may still touch memory.
+  [[nodiscard]] bool under_way() const { return open_ > 0; }
   /// "rows #4".
   [[nodiscard]] std::string name() const {
     return std::string(line_->name()) + " #" + std::to_string(sequence_);
@@ -48,17 +50,11 @@ class requests {
 
   /// Lets them move on. Doesn't block.
   void test() {
-    if (!under_way()) return;
-    int done = 0;
-    statuses_.resize(requests_.size());
-    int const status = MPI_Testall(count(), requests_.data(), &done, statuses_.data());
-    if (status != MPI_SUCCESS || done != 0) finish(status);
+    if (under_way()) some_done(MPI_Testsome);
   }
-  /// Blocks until all are done.
+  /// Blocks until all are done, or one has failed.
   void wait() {
-    if (!under_way()) return;
-    statuses_.resize(requests_.size());
-    finish(MPI_Waitall(count(), requests_.data(), statuses_.data()));
+    while (under_way()) some_done(MPI_Waitsome);
   }
 
  private:
@@ -70,8 +66,6 @@ class requests {
     int bytes;
   };
 
-  [[nodiscard]] int count() const { return static_cast<int>(requests_.size()); }
-
   template <class Byte, class Start>
   void in_parts(bool received, rank_id peer, Byte* at, byte_count bytes, int most_bytes,
                 Start start) {
@@ -81,26 +75,34 @@ class requests {
       requests_.push_back(MPI_REQUEST_NULL);
       int const status = start(at, n, &requests_.back());
       if (status != MPI_SUCCESS) fail(status, parts_.back());
+      ++open_;
       if (n < most_bytes) return;
       at += n;
       bytes -= n;
     }
   }
 
-  // Some or all of them are done, with these statuses.
-  void finish(int status) {
-    if (status == MPI_ERR_IN_STATUS) {
-      for (std::size_t i = 0; i < parts_.size(); ++i)
-        if (int const of = statuses_[i].MPI_ERROR; of != MPI_SUCCESS && of != MPI_ERR_PENDING)
-          fail(of, parts_[i]);
+  // One by one, not all at once: when a message turns out to be shorter than expected, the parts
+  // that would follow never come.
+  template <class Some>
+  void some_done(Some some) {
+    done_.resize(requests_.size());
+    statuses_.resize(requests_.size());
+    int n = 0;
+    int const status = some(static_cast<int>(requests_.size()), requests_.data(), &n, done_.data(),
+                            statuses_.data());
+    if (status != MPI_ERR_IN_STATUS) line_->check(status, name());
+    if (n == MPI_UNDEFINED) n = 0;
+    open_ -= n;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+      part const& p = parts_[static_cast<std::size_t>(done_[i])];
+      if (status == MPI_ERR_IN_STATUS && statuses_[i].MPI_ERROR != MPI_SUCCESS)
+        fail(statuses_[i].MPI_ERROR, p);
+      if (p.received) check_length(p, statuses_[i]);
     }
-    line_->check(status, name());
-    requests_.clear();
-    for (std::size_t i = 0; i < parts_.size(); ++i) check_length(parts_[i], statuses_[i]);
   }
 
-  void check_length(part const& p, MPI_Status& status) const {
-    if (!p.received) return;
+  void check_length(part const& p, MPI_Status const& status) const {
     int got = 0;
     line_->check(MPI_Get_count(&status, MPI_BYTE, &got), name());
     if (got != p.bytes)
@@ -120,9 +122,11 @@ class requests {
 
   line const* line_ = nullptr;
   std::int64_t sequence_ = 0;
-  std::vector<MPI_Request> requests_;  // empty once all are done
-  std::vector<MPI_Status> statuses_;
-  std::vector<part> parts_;
+  std::int64_t open_ = 0;  // that aren't done
+  std::vector<MPI_Request> requests_;
+  std::vector<part> parts_;           // by request
+  std::vector<int> done_;             // which ones, of the last call
+  std::vector<MPI_Status> statuses_;  // and how
 };
 
 }  // namespace llep::mpi
