@@ -43,12 +43,11 @@ void check_golden_forward(Group& group, tool::layer_case const& c, Family const&
   auto const every = all_golden_policies();
   auto const reference =
       golden_outputs<Kernels, emulated::placement::packed>(in, family, 1, every.front(), {});
-  typename Group::device_type::queue q;
   for (std::size_t p = 0; p < every.size(); ++p) {
     CAPTURE(p);
     auto out = reference;
     forget(golden_tokens(c, group.size(), group.rank()), c.hidden, out);
-    run_golden_rank<Kernels>(group, q, in, family, every[p], out);
+    run_golden_rank<Kernels>(group, in, family, every[p], out);
     CHECK(out == reference);  // to the bit
     CHECK(golden_error(out, c.array("out")) <= golden_tolerance<T>(c.array("out")));
   }
@@ -63,15 +62,13 @@ void check_golden_backward(Group& group, tool::layer_case const& c, Family const
   auto const every = all_golden_policies();
   std::vector<golden_gradients<T>> reference(1, golden_gradients<T>(in));
   emulated::run(1, [&](auto& alone) {
-    host_device::queue q;
-    train_golden_rank<Kernels>(alone, q, in, grad_out, family, every.front(), {{}}, reference);
+    train_golden_rank<Kernels>(alone, in, grad_out, family, every.front(), {{}}, reference);
   });
-  typename Group::device_type::queue q;
   for (std::size_t p = 0; p < every.size(); ++p) {
     auto const ways = turn.some_ways();
     std::vector<golden_gradients<T>> results(ways.size(), reference[0]);
     for (auto& result : results) forget(in, family, group.size(), group.rank(), result);
-    train_golden_rank<Kernels>(group, q, in, grad_out, family, every[p], ways, results);
+    train_golden_rank<Kernels>(group, in, grad_out, family, every[p], ways, results);
     for (std::size_t i = 0; i < ways.size(); ++i) {
       CAPTURE(p, ways[i].recompute, ways[i].lend_again, ways[i].resend_outputs);
       check_gradients(results[i], reference[0], c);

@@ -48,8 +48,7 @@ struct golden_gradients {
 /// A rank's part: every way to train has a record of its own, and all are alive before the last one
 /// goes back first.
 template <class Kernels, class T, class Family, class Group>
-void train_golden_rank(Group& group, typename Group::device_type::queue& q,
-                       golden_inputs<T> const& in, std::vector<T> const& grad_out,
+void train_golden_rank(Group& group, golden_inputs<T> const& in, std::vector<T> const& grad_out,
                        Family const& family, golden_policies const& policies,
                        std::vector<training> const& ways,
                        std::vector<golden_gradients<T>>& results) {
@@ -58,6 +57,7 @@ void train_golden_rank(Group& group, typename Group::device_type::queue& q,
   auto const r = group.rank();
   auto const owner = contiguous_owners(c.experts, group.size());
   golden_tokens const mine(c, group.size(), r);
+  auto q = group.device().make_queue();
   dispatcher<tool::any_planner, Group, kernel_type, tool::any_row_order, checks_thorough> moe(
       q, group, owner, policies.planner, policies.order);
   std::vector<kernel_type> kernels;
@@ -117,8 +117,7 @@ void check_golden_gradients_of(tool::layer_case const& c, Family const& family, 
     std::vector<golden_gradients<T>> results(ways.size(), golden_gradients<T>(in));
     if (ways.empty()) return results;
     emulated::run(ranks, [&](auto& group) {
-      host_device::queue q;
-      train_golden_rank<Kernels>(group, q, in, grad_out, family, policies, ways, results);
+      train_golden_rank<Kernels>(group, in, grad_out, family, policies, ways, results);
     });
     return results;
   };

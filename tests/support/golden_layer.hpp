@@ -96,13 +96,13 @@ struct golden_tokens {
 
 /// One rank's part: sets its tokens' rows of `out`.
 template <class Kernels, class T, class Family, class Group>
-void run_golden_rank(Group& group, typename Group::device_type::queue& q,
-                     golden_inputs<T> const& in, Family const& family,
+void run_golden_rank(Group& group, golden_inputs<T> const& in, Family const& family,
                      golden_policies const& policies, std::vector<T>& out) {
   using kernel_type = typename Kernels::template kernel<Family>;
   auto const& c = in.data;
   auto const owner = contiguous_owners(c.experts, group.size());
   golden_tokens const mine(c, group.size(), group.rank());
+  auto q = group.device().make_queue();
   kernel_type kernel(family, in.native(family, group.rank(), owner));
   dispatcher<tool::any_planner, Group, kernel_type, tool::any_row_order> moe(
       q, group, owner, policies.planner, policies.order);
@@ -115,12 +115,7 @@ std::vector<T> golden_outputs(golden_inputs<T> const& in, Family const& family, 
                               golden_policies const& policies, emulated::options const& how) {
   std::vector<T> out(in.hidden.size(), std::nan(""));
   emulated::run<Placement>(
-      ranks,
-      [&](auto& group) {
-        host_device::queue q;
-        run_golden_rank<Kernels>(group, q, in, family, policies, out);
-      },
-      how);
+      ranks, [&](auto& group) { run_golden_rank<Kernels>(group, in, family, policies, out); }, how);
   return out;
 }
 
