@@ -6,6 +6,7 @@
 
 #include "mpi/ranks.hpp"
 #include "support/allocations.hpp"
+#include "support/predicted_traffic.hpp"
 #include "support/stream_device.hpp"
 
 // Random layers, forward and backward, on real processes. The oracle is the same step on emulated
@@ -130,6 +131,38 @@ TEST_CASE("mpi: an expert-parallel group may be a part of the job", "[mpi]") {
     check_training<global_order, swiglu_loops<double>>(group, layer, 7, moves_most, {{}});
   }
   MPI_Comm_free(&part);
+}
+
+TEST_CASE("mpi: a rank sends what plan and pieces say, one message a peer each way", "[mpi]") {
+  auto const seed = GENERATE(range(std::uint64_t{30}, std::uint64_t{40}));
+  CAPTURE(seed);
+  auto const layer = make_world_layer<float>(seed);
+  training const how{.lend_again = seed % 2 == 0, .resend_outputs = seed % 3 == 0};
+  predicted_traffic<float> const expected(layer, false, moves_most, local_first{});
+  mpi::communicator group(MPI_COMM_WORLD);
+  llep::counting counter(group);
+  using kernel_type = swiglu_loops<float>;
+  gradients<float> result(layer);
+  auto const grad_out = random_grad_out(layer, seed);
+  auto const mine = all_tokens(layer, group.rank());
+  auto kernel = training_kernel<kernel_type>(layer, group.rank(), result.weights);
+  host_device::queue q;
+  dispatcher<least_loaded, decltype(counter), kernel_type, local_first> moe(q, counter, layer.owner,
+                                                                            moves_most);
+  auto const check = [&](traffic_table const& all) {
+    auto const me = at(group.rank());
+    for (rank_id peer = 0; peer < group.size(); ++peer)
+      for (lane const on : {lane::rows, lane::weights}) {
+        CAPTURE(peer, on);
+        CHECK(counter.sent(peer, on) == all[me][at(peer)][static_cast<std::size_t>(on)]);
+        CHECK(counter.received(peer, on) == all[at(peer)][me][static_cast<std::size_t>(on)]);
+      }
+    counter.reset();
+  };
+  auto record = train(layer, mine, moe, q, kernel, result, how);
+  check(expected.forward());
+  go_back(layer, mine, moe, q, kernel, record, grad_out, result);
+  check(expected.backward(how));
 }
 
 TEST_CASE("mpi: a step like one before allocates nothing of ours", "[mpi]") {
