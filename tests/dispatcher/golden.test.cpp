@@ -10,6 +10,7 @@ namespace {
 struct loops {
   template <class Family>
   using kernel = llep::loops_kernel<Family>;
+  static llep::host_device make_device() { return {}; }
 };
 
 TEST_CASE("golden: every layer is within tolerance and bit-identical however it is run",

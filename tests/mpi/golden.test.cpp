@@ -10,6 +10,7 @@ namespace {
 struct loops {
   template <class Family>
   using kernel = llep::loops_kernel<Family>;
+  static llep::host_device make_device() { return {}; }
 };
 
 TEST_CASE("mpi: every golden layer comes out right, forward and backward", "[mpi][golden]") {

@@ -10,6 +10,7 @@ namespace {
 struct on_eigen {
   template <class Family>
   using kernel = llep::eigen::kernel<Family>;
+  static llep::host_device make_device() { return {}; }
 };
 
 TEST_CASE("mpi: every golden layer comes out right with Eigen's kernels", "[mpi][golden]") {

@@ -116,7 +116,7 @@ void check_golden_gradients_of(tool::layer_case const& c, Family const& family, 
                        std::vector<training> const& ways) {
     std::vector<golden_gradients<T>> results(ways.size(), golden_gradients<T>(in));
     if (ways.empty()) return results;
-    emulated::run(ranks, [&](auto& group) {
+    emulated::run(ranks, Kernels::make_device, [&](auto& group) {
       train_golden_rank<Kernels>(group, in, grad_out, family, policies, ways, results);
     });
     return results;

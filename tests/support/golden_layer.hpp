@@ -22,7 +22,8 @@
 namespace llep::testing {
 
 // Golden layers, forward, through everything that may not change a bit of them. `Kernels` says by
-// which kernel: Kernels::kernel<Family>.
+// which kernel and on which device, whose memory the host reaches: Kernels::kernel<Family> and
+// Kernels::make_device(), which a rank's thread calls.
 
 inline std::vector<std::string> golden_layer_files() {
   std::vector<std::string> files;
@@ -115,7 +116,8 @@ std::vector<T> golden_outputs(golden_inputs<T> const& in, Family const& family, 
                               golden_policies const& policies, emulated::options const& how) {
   std::vector<T> out(in.hidden.size(), std::nan(""));
   emulated::run<Placement>(
-      ranks, [&](auto& group) { run_golden_rank<Kernels>(group, in, family, policies, out); }, how);
+      ranks, Kernels::make_device,
+      [&](auto& group) { run_golden_rank<Kernels>(group, in, family, policies, out); }, how);
   return out;
 }
 

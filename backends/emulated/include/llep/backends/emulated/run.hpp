@@ -87,10 +87,14 @@ template <placement Placement = placement::segments, class Body>
 }
 
 /// As try_run, and throws what was thrown first, if anything was.
+template <placement Placement = placement::segments, class MakeDevice, class Body>
+void run(std::int32_t ranks, MakeDevice make_device, Body body, options const& how = {}) {
+  if (auto const ends = try_run<Placement>(ranks, make_device, body, how); ends.first)
+    std::rethrow_exception(ends.first);
+}
 template <placement Placement = placement::segments, class Body>
 void run(std::int32_t ranks, Body body, options const& how = {}) {
-  if (auto const ends = try_run<Placement>(ranks, body, how); ends.first)
-    std::rethrow_exception(ends.first);
+  run<Placement>(ranks, [] { return host_device(); }, body, how);
 }
 
 }  // namespace llep::emulated

@@ -131,7 +131,7 @@ class device {
     auto const together = bits(x) | bits(row_bytes) | bits(stride_bytes) | bits(out);
     detail::with_word<Space>(together, [&]<class Word>(Word*) {
       put([&] {
-        detail::for_teams("llep::pack", q.space(), n,
+        detail::for_rows("llep::pack", q.space(), n,
                           detail::pack_rows<Space, Word>{x, row_bytes, stride_bytes, choices, slots,
                                                          out});
       });
@@ -145,7 +145,7 @@ class device {
     detail::with_word<Space>(together, [&]<class Word>(Word*) {
       using body = detail::move_chunk<Space, Word>;
       put([&] {
-        detail::for_teams("llep::move_rows", q.space(), count * body::parts,
+        detail::for_rows("llep::move_rows", q.space(), count * body::parts,
                           body{src, row_bytes, chunks, dst});
       });
     });
@@ -180,7 +180,7 @@ class device {
   void pack_scaled(queue& q, matrix_ref<Row const> g, matrix_ref<Gate const> gates,
                    std::int32_t const* slots, Row* out) {
     put([&] {
-      detail::for_teams("llep::scale", q.space(), g.rows * gates.cols,
+      detail::for_rows("llep::scale", q.space(), g.rows * gates.cols,
                         detail::scale_rows<Space, Row, Gate>{g, gates, slots, out});
     });
   }
@@ -213,7 +213,7 @@ class device {
   static void add(queue& q, Row const* y, std::int32_t const* slots, std::int64_t choices,
                   Gates gates, matrix_ref<Row> out) {
     put([&] {
-      detail::for_teams("llep::combine", q.space(), out.rows,
+      detail::for_rows("llep::combine", q.space(), out.rows,
                         detail::add_rows<Space, Row, Gates>{y, slots, choices, gates, out});
     });
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <limits>
@@ -39,7 +40,7 @@ inline constexpr bool on_host = Kokkos::SpaceAccessibility<Space, Kokkos::HostSp
 template <class Space>
 inline constexpr std::int64_t strip_columns = on_host<Space> ? 128 : 1;
 template <class Space>
-inline constexpr int row_threads = on_host<Space> ? 1 : 128;
+inline constexpr unsigned row_threads = on_host<Space> ? 1 : 128;
 
 template <class Space>
 using team_member = typename Kokkos::TeamPolicy<Space>::member_type;
@@ -54,15 +55,30 @@ void for_each(char const* label, Space const& space, std::int64_t n, Body const&
         label, Kokkos::RangePolicy<Space, Kokkos::IndexType<std::int64_t>>(space, 0, n), body);
 }
 
-/// A league has int's range; larger ones go in several launches. `body.first` is the team's number
-/// that league rank 0 has.
-template <class Space, class Body>
-void for_teams(char const* label, Space const& space, std::int64_t teams, Body body) {
+/// body(team) for all teams. A league has int's range; larger ones go in several launches.
+/// `body.first` is the number of the team that has league rank 0.
+template <unsigned Threads, class Space, class Body>
+void for_teams(char const* label, Space const& space, std::int64_t teams, Body body,
+               int scratch_level = 0, int scratch_bytes = 0) {
   constexpr std::int64_t most = (std::numeric_limits<int>::max)();
   for (body.first = 0; body.first < teams; body.first += most) {
     auto const league = static_cast<int>((Kokkos::min)(most, teams - body.first));
-    Kokkos::parallel_for(label, Kokkos::TeamPolicy<Space>(space, league, row_threads<Space>), body);
+    Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Threads, 1>> policy(space, league,
+                                                                      static_cast<int>(Threads));
+    policy.set_scratch_size(scratch_level, Kokkos::PerTeam(static_cast<std::size_t>(scratch_bytes)));
+    // Light: arguments travel with the launch, and not through memory that launches share.
+    Kokkos::parallel_for(
+        label,
+        Kokkos::Experimental::require(
+            policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight),
+        body);
   }
+}
+
+/// body(team) for so many rows, a team each.
+template <class Space, class Body>
+void for_rows(char const* label, Space const& space, std::int64_t rows, Body const& body) {
+  for_teams<row_threads<Space>>(label, space, rows, body);
 }
 
 /// Inside a team: body(first, n) for all strips of a row.
