@@ -205,11 +205,13 @@ class group {
     if (jobs.empty()) return;
     queue& side = member(op.rank).side[static_cast<std::size_t>(op.lane)];
     auto const count = [&](std::int64_t by) {
-      for (end const* e : jobs)
-        for (rank_id const r : {op.rank, e->peer}) {
+      for (end const* e : jobs) {
+        rank_id const both[] = {op.rank, e->peer};  // named: nvcc loses a list of no name
+        for (rank_id const r : both) {
           member(r).in_flight += by;
           if (member(r).in_flight == 0) member(r).quiet.notify_all();
         }
+      }
     };
     count(+1);
     try {

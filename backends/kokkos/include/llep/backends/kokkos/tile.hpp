@@ -70,8 +70,9 @@ class tile_product {
       : team_(team),
         rows_(static_cast<int>(rows < shape::rows ? rows : shape::rows)),
         cols_(static_cast<int>(cols < shape::cols ? cols : shape::cols)) {
-    auto const& scratch = team.team_scratch(shape::scratch_level);
-    left_ = static_cast<Sum*>(scratch.get_shmem_aligned(shape::template scratch_bytes<Sum>, 64));
+    constexpr int level = shape::scratch_level;  // these are taken by reference, which device code
+    constexpr int bytes = shape::template scratch_bytes<Sum>;  // can't of a class's constants
+    left_ = static_cast<Sum*>(team.team_scratch(level).get_shmem_aligned(bytes, 64));
     right_ = left_ + shape::rows * shape::depth;
     for (int r = 0; r < shape::thread_rows; ++r)
       for (int c = 0; c < shape::thread_cols; ++c) sums_[r][c] = 0;
