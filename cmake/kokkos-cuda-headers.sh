@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Copies installed Kokkos headers and turns CUDA on in the copy, so that code for Kokkos::Cuda can be
-# compiled where no Kokkos was built with CUDA. Nothing can be linked with it.
+# Copies installed Kokkos headers and turns CUDA on in the copy, so that code for Kokkos::Cuda can
+# be compiled where no Kokkos was built with CUDA. Nothing can be linked with it.
 # usage: kokkos-cuda-headers.sh KOKKOS_INCLUDE OUT
 set -euo pipefail
 [ $# -eq 2 ] || { echo "usage: $0 KOKKOS_INCLUDE OUT" >&2; exit 2; }

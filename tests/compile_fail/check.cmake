@@ -2,12 +2,12 @@
 # SOURCE must not compile, and the compiler must say each `// expect: words` of the file. With
 # LLEP_COMPILE_FAIL_CONTROL defined the same file must compile, so that it can't fail for
 # another reason than the one it is about.
-# usage: cmake -D COMPILER=... -D SOURCE=... -P check.cmake
+# usage: cmake -D COMPILER=... -D SOURCE=... [-D OPTIONS=...] -P check.cmake
 cmake_minimum_required(VERSION 3.25)
 
 cmake_path(SET root NORMALIZE "${CMAKE_CURRENT_LIST_DIR}/../..")
 set(compile "${COMPILER}" -std=c++20 -fsyntax-only
-  "-I${root}/include" "-I${root}/backends/emulated/include" "-I${root}/tests")
+  "-I${root}/include" "-I${root}/backends/emulated/include" "-I${root}/tests" ${OPTIONS})
 
 set(ENV{LC_ALL} C) # the words are English
 

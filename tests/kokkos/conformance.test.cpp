@@ -8,6 +8,7 @@
 #include <llep/testing/communicator.hpp>
 #include <llep/testing/device.hpp>
 #include <llep/testing/kernel.hpp>
+#include <llep/testing/layer.hpp>
 #include <llep/testing/training_device.hpp>
 
 #include "kokkos/on_kokkos.hpp"
@@ -99,6 +100,25 @@ TEST_CASE("conformance: an emulated group of Kokkos devices goes down as promise
           },
           how));
     }
+  }
+}
+
+template <placement Placement, class Family>
+void check_layers(std::int32_t ranks, Family const& family) {
+  emulated::run<Placement>(ranks, make_kokkos_device, [&](auto& group) {
+    auto q = group.device().make_queue();
+    for (std::uint64_t seed = 0; seed < cases(10); ++seed)
+      check_layer(group, q, family, make_kernel_like<on_kokkos::kernel>(), seed);
+  });
+}
+
+TEST_CASE("conformance: layers over emulated Kokkos ranks are the dense layer",
+          "[conformance][kokkos]") {
+  for (std::int32_t const ranks : {1, 2, 4, 8}) {
+    CAPTURE(ranks);
+    CHECK_NOTHROW(check_layers<placement::segments>(ranks, swiglu_expert<double>{}));
+    CHECK_NOTHROW(
+        check_layers<placement::packed>(ranks, gptoss_expert<float>{{}, {}, 1.702, 0.75}));
   }
 }
 

@@ -53,8 +53,8 @@ double meaning(std::uint32_t bits) {
 constexpr std::uint32_t patterns = 65536;
 
 template <class T>
-constexpr std::uint32_t infinity = static_cast<std::uint32_t>(format<T>::exponents)
-                                   << format<T>::fraction;
+constexpr std::uint32_t infinity =
+    static_cast<std::uint32_t>(format<T>::exponents) << format<T>::fraction;
 
 TEMPLATE_TEST_CASE("row types: each of the 65536 patterns means what its format says", "[kokkos]",
                    bfloat16, half) {
@@ -89,9 +89,10 @@ double position(std::uint32_t bits) {
   return (bits & 0x8000U) != 0 ? -next : next;
 }
 
-TEMPLATE_TEST_CASE("row types: the middle of two numbers goes to the even one, all else to the "
-                   "nearer",
-                   "[kokkos]", bfloat16, half) {
+TEMPLATE_TEST_CASE(
+    "row types: the middle of two numbers goes to the even one, all else to the "
+    "nearer",
+    "[kokkos]", bfloat16, half) {
   for (std::uint32_t sign : {0U, 0x8000U})
     for (std::uint32_t low = sign; low < sign + infinity<TestType>; ++low) {
       CAPTURE(low);

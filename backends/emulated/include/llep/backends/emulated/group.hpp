@@ -205,13 +205,11 @@ class group {
     if (jobs.empty()) return;
     queue& side = member(op.rank).side[static_cast<std::size_t>(op.lane)];
     auto const count = [&](std::int64_t by) {
-      for (end const* e : jobs) {
-        rank_id const both[] = {op.rank, e->peer};  // named: nvcc loses a list of no name
-        for (rank_id const r : both) {
+      for (end const* e : jobs)
+        for (rank_id const r : std::initializer_list<rank_id>{op.rank, e->peer}) {
           member(r).in_flight += by;
           if (member(r).in_flight == 0) member(r).quiet.notify_all();
         }
-      }
     };
     count(+1);
     try {

@@ -119,9 +119,8 @@ class device {
       detail::for_each("llep::count", q.space(), cut.count,
                        detail::count_chunk<Id>{ids, cut, experts, table});
       detail::for_each("llep::scan", q.space(), experts, detail::scan_chunks{cut, experts, table});
-      detail::for_each(
-          "llep::index", q.space(), cut.count,
-          detail::place_chunk<Id>{ids, cut, experts, table, offsets, segments, slots});
+      detail::for_each("llep::index", q.space(), cut.count,
+                       detail::place_chunk<Id>{ids, cut, experts, table, offsets, segments, slots});
     });
   }
 
@@ -131,9 +130,9 @@ class device {
     auto const together = bits(x) | bits(row_bytes) | bits(stride_bytes) | bits(out);
     detail::with_word<Space>(together, [&]<class Word>(Word*) {
       put([&] {
-        detail::for_rows("llep::pack", q.space(), n,
-                          detail::pack_rows<Space, Word>{x, row_bytes, stride_bytes, choices, slots,
-                                                         out});
+        detail::for_rows(
+            "llep::pack", q.space(), n,
+            detail::pack_rows<Space, Word>{x, row_bytes, stride_bytes, choices, slots, out});
       });
     });
   }
@@ -146,7 +145,7 @@ class device {
       using body = detail::move_chunk<Space, Word>;
       put([&] {
         detail::for_rows("llep::move_rows", q.space(), count * body::parts,
-                          body{src, row_bytes, chunks, dst});
+                         body{src, row_bytes, chunks, dst});
       });
     });
   }
@@ -181,7 +180,7 @@ class device {
                    std::int32_t const* slots, Row* out) {
     put([&] {
       detail::for_rows("llep::scale", q.space(), g.rows * gates.cols,
-                        detail::scale_rows<Space, Row, Gate>{g, gates, slots, out});
+                       detail::scale_rows<Space, Row, Gate>{g, gates, slots, out});
     });
   }
 
@@ -214,7 +213,7 @@ class device {
                   Gates gates, matrix_ref<Row> out) {
     put([&] {
       detail::for_rows("llep::combine", q.space(), out.rows,
-                        detail::add_rows<Space, Row, Gates>{y, slots, choices, gates, out});
+                       detail::add_rows<Space, Row, Gates>{y, slots, choices, gates, out});
     });
   }
 

@@ -38,7 +38,7 @@ struct silu_gate {
   }
 };
 
-/// gpt-oss's: h = (up + 1) gate sigmoid(alpha gate), clamped before; z is [gate, up, gate, up, ...].
+/// gpt-oss's: h = (up + 1) gate sigmoid(alpha gate), clamped before; z is [gate, up, gate, up...].
 /// Comparisons that are false for a NaN let it through. What is clamped passes nothing back.
 template <class T>
 struct clamped_gate {
@@ -56,9 +56,8 @@ struct clamped_gate {
   KOKKOS_FUNCTION void back(T gate, T up, T gh, T& by_gate, T& by_up) const {
     T const g = at_most(gate);
     T const s = sigmoid(alpha * g);
-    by_gate = gate > limit
-                  ? T{0}
-                  : gh * (clamped(up) + T{1}) * (s * (T{1} + alpha * g * (T{1} - s)));
+    by_gate =
+        gate > limit ? T{0} : gh * (clamped(up) + T{1}) * (s * (T{1} + alpha * g * (T{1} - s)));
     by_up = up > limit || up < -limit ? T{0} : gh * (g * s);
   }
 

@@ -15,7 +15,7 @@ namespace llep::kokkos::detail {
 /// Where an expert's rows lie, and what a launch needs of its blocks.
 template <std::size_t Blocks>
 struct launched_group {
-  row_count first = 0;    // among the caller's rows
+  row_count first = 0;  // among the caller's rows
   row_count rows = 0;
   row_count compact = 0;  // first row among those of all groups of the call, in the work
   std::int64_t items_before = 0;

@@ -37,6 +37,10 @@ concept tiled_family =
      std::same_as<F, gptoss_expert<typename F::element>>);
 // clang-format on
 
+/// What the family computes with is what sums over such rows are kept in.
+template <class F, class Row>
+concept computes_rows_of = std::same_as<typename F::element, accumulator_t<Row>>;
+
 }  // namespace detail
 
 /// An expert family in team-parallel products of tiles, all groups in a launch: blocks as in
@@ -51,7 +55,7 @@ concept tiled_family =
 /// Work    3F elements a row (none for linear_expert): activations of all rows of a call
 template <detail::tiled_family Family, execution_space Space = Kokkos::DefaultExecutionSpace,
           row_element Row = typename Family::element>
-  requires std::same_as<typename Family::element, accumulator_t<Row>>
+  requires detail::computes_rows_of<Family, Row>
 class kernel {
  public:
   using expert_kernel_concept = expert_kernel_tag;
@@ -79,8 +83,8 @@ class kernel {
         native_grads_(std::move(native_grads)) {}
 
   [[nodiscard]] std::int64_t hidden() const noexcept { return family_.hidden; }
-  /// Not another kernel's, nor of another kind of space: ranks that mixed them would give other bits
-  /// with another plan.
+  /// Not another kernel's, nor that of another kind of space: ranks that mixed them would give
+  /// other bits with another plan.
   [[nodiscard]] std::uint64_t digest() const {
     constexpr bool is_half = std::same_as<Row, half>;
     return llep::digest("kokkos")
@@ -149,12 +153,11 @@ class kernel {
         auto const h = inner(work);
         auto const gz = outer(work, groups);
         auto const z = saved == nullptr ? reading(gz) : kept(static_cast<element const*>(saved));
-        if (saved == nullptr)
-          multiply(q, groups, shape_.input, shape_.input_bias, of_rows(x), gz);
+        if (saved == nullptr) multiply(q, groups, shape_.input, shape_.input_bias, of_rows(x), gz);
         go_back(q, groups, shape_.down, of_rows(gy), h);
         using gate = decltype(shape_.gate);
-        launch_rows<detail::gate_rows_back<Space, blocks, element, gate>>(
-            "llep::gate", q, groups, shape_.gate, z, h, gz);
+        launch_rows<detail::gate_rows_back<Space, blocks, element, gate>>("llep::gate", q, groups,
+                                                                          shape_.gate, z, h, gz);
         add_gradients(q, groups, shape_.down, shape_.down_bias, reading(h), of_rows(gy));
         add_gradients(q, groups, shape_.input, shape_.input_bias, of_rows(x), reading(gz));
         go_back(q, groups, shape_.input, reading(gz), of_rows(gx));
@@ -215,8 +218,7 @@ class kernel {
                      detail::block_range const& of, std::size_t bias, area<Left> x,
                      area<Right> gy) {
     using right = std::remove_const_t<Right>;
-    launch_tiles<
-        detail::weight_gradient<Space, blocks, element, std::remove_const_t<Left>, right>>(
+    launch_tiles<detail::weight_gradient<Space, blocks, element, std::remove_const_t<Left>, right>>(
         "llep::gradient", q, groups, of, x, gy);
     if (bias == detail::no_block) return;
     batches<detail::bias_gradient<Space, blocks, element, right>>(

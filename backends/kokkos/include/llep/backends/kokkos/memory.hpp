@@ -75,8 +75,8 @@ class scratch_memory {
     if (bytes > bytes_) {
       release();
       begin_ = translated([&] {
-        return Kokkos::kokkos_malloc<typename Space::memory_space>(
-            "llep", static_cast<std::size_t>(bytes));
+        return Kokkos::kokkos_malloc<typename Space::memory_space>("llep",
+                                                                   static_cast<std::size_t>(bytes));
       });
       bytes_ = bytes;
     }

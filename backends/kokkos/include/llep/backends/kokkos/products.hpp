@@ -30,7 +30,7 @@ struct block_range {
 
 inline constexpr std::size_t no_block = ~std::size_t{0};
 
-/// y = x W, plus a bias where there is one. Columns of y: those of the first block, of the second...
+/// y = x W, plus a bias where there is one. Columns of y: those of the first block, then the next.
 template <class Space, std::size_t Blocks, class Sum, class Weight, class In, class Out>
 struct forward_product {
   using shape = tile_shape<Space>;
@@ -95,9 +95,8 @@ struct input_gradient {
       sums.add(by_lines<In>{gy.row(group, row) + b * blocks.out, gy.stride},
                by_lines<Weight>{w + col * blocks.out, blocks.out}, blocks.out);
     }
-    sums.deliver([&](int r, int c, Sum sum) {
-      gx.row(group, row + r)[col + c] = static_cast<Out>(sum);
-    });
+    sums.deliver(
+        [&](int r, int c, Sum sum) { gx.row(group, row + r)[col + c] = static_cast<Out>(sum); });
   }
 };
 

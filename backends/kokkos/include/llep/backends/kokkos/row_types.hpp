@@ -44,7 +44,8 @@ struct half {
     std::uint32_t const sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16U;
     std::uint32_t const shifted = static_cast<std::uint32_t>(bits & 0x7FFFU) << 13U;
     // The exponent's bias is 15 here and 127 there; the product is exact, subnormals included.
-    auto const finite = Kokkos::bit_cast<std::uint32_t>(Kokkos::bit_cast<float>(shifted) * 0x1p112F);
+    auto const finite =
+        Kokkos::bit_cast<std::uint32_t>(Kokkos::bit_cast<float>(shifted) * 0x1p112F);
     std::uint32_t const wide = shifted >= 0x0F800000U ? shifted | 0x7F800000U : finite;
     return Kokkos::bit_cast<float>(sign | wide);
   }

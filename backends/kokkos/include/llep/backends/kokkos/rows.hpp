@@ -186,8 +186,7 @@ struct add_strip {
 
   KOKKOS_FUNCTION void operator()(std::int64_t s) const {
     std::int64_t const begin = s * strip_columns<Space>;
-    std::int64_t const end =
-        n - begin < strip_columns<Space> ? n : begin + strip_columns<Space>;
+    std::int64_t const end = n - begin < strip_columns<Space> ? n : begin + strip_columns<Space>;
     for (std::int64_t i = begin; i < end; ++i) dst[i] += src[i];
   }
 };

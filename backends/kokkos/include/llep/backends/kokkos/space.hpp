@@ -64,14 +64,14 @@ void for_teams(char const* label, Space const& space, std::int64_t teams, Body b
   for (body.first = 0; body.first < teams; body.first += most) {
     auto const league = static_cast<int>((Kokkos::min)(most, teams - body.first));
     Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Threads, 1>> policy(space, league,
-                                                                      static_cast<int>(Threads));
-    policy.set_scratch_size(scratch_level, Kokkos::PerTeam(static_cast<std::size_t>(scratch_bytes)));
+                                                                       static_cast<int>(Threads));
+    policy.set_scratch_size(scratch_level,
+                            Kokkos::PerTeam(static_cast<std::size_t>(scratch_bytes)));
     // Light: arguments travel with the launch, and not through memory that launches share.
-    Kokkos::parallel_for(
-        label,
-        Kokkos::Experimental::require(
-            policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight),
-        body);
+    Kokkos::parallel_for(label,
+                         Kokkos::Experimental::require(
+                             policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight),
+                         body);
   }
 }
 

@@ -23,9 +23,9 @@ template <execution_space Space = Kokkos::DefaultExecutionSpace, class View>
 [[nodiscard]] matrix_ref<typename View::value_type> as_matrix(View const& view) {
   using layout = typename View::array_layout;
   static_assert(View::rank == 2, "as_matrix: takes views of rank 2: [rows][elements of a row]");
-  static_assert(std::same_as<layout, Kokkos::LayoutRight> ||
-                    std::same_as<layout, Kokkos::LayoutStride>,
-                "as_matrix: rows must be contiguous: declare the view with Kokkos::LayoutRight");
+  static_assert(
+      std::same_as<layout, Kokkos::LayoutRight> || std::same_as<layout, Kokkos::LayoutStride>,
+      "as_matrix: rows must be contiguous: declare the view with Kokkos::LayoutRight");
   static_assert(
       Kokkos::SpaceAccessibility<Space, typename View::memory_space>::accessible,
       "as_matrix: Space can't reach the view's memory: declare the view in Space's memory_space");
