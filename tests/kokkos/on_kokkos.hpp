@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <Kokkos_Core.hpp>
-
 #include <llep/backends/kokkos/device.hpp>
 #include <llep/backends/kokkos/kernel.hpp>
 
@@ -12,11 +10,7 @@ using kokkos_device = kokkos::device<>;
 
 /// A device with an instance of its own, for the calling thread.
 inline kokkos_device make_kokkos_device() {
-#ifdef KOKKOS_ENABLE_OPENMP
-  return kokkos_device(Kokkos::OpenMP(1));
-#else
-  return kokkos_device();
-#endif
+  return kokkos_device(kokkos::own_instance());
 }
 
 /// For the golden tests.

@@ -33,7 +33,7 @@ void step(matrix_ref<Row const> hidden, matrix_ref<std::int32_t const> ids,
           matrix_ref<float const> gates, matrix_ref<Row> out, matrix_ref<float> grad_gates) {
   using kernel_type = kokkos::kernel<swiglu_expert<float>, space, Row>;
   emulated::run(
-      2, [] { return cuda_device(Kokkos::Experimental::partition_space(space(), 1)[0]); },
+      2, [] { return cuda_device(kokkos::own_instance<space>()); },
       [&](auto& group) {
         auto q = group.device().make_queue();
         auto const owner = contiguous_owners(8, 2);

@@ -32,7 +32,7 @@ concept real_element = std::same_as<T, float> || std::same_as<T, double>;
 ///            that is on it included. On spaces that complete on return nothing is waited for.
 ///            deallocate fences everything, where a space doesn't complete on return.
 /// Threads    as llep::device. An instance that ranks share runs their kernels in turns; give each
-///            its own, `Kokkos::OpenMP(1)` for example.
+///            its own: `own_instance`.
 /// Order      gate_gradient's sums are a thread's, as the order that is asked for is serial.
 template <execution_space Space = Kokkos::DefaultExecutionSpace>
 class device {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -28,6 +29,19 @@ inline constexpr bool completes_on_return<Kokkos::Serial> = true;
 template <>
 inline constexpr bool completes_on_return<Kokkos::OpenMP> = true;
 #endif
+
+/// An instance that no other rank of the process has: one thread, or a stream. For ranks that are
+/// threads: its owner makes it after Kokkos::initialize and drops it before finalize.
+template <execution_space Space = Kokkos::DefaultExecutionSpace>
+[[nodiscard]] Space own_instance() {
+#ifdef KOKKOS_ENABLE_OPENMP
+  if constexpr (std::same_as<Space, Kokkos::OpenMP>) return Kokkos::OpenMP(1);
+#endif
+#ifdef KOKKOS_ENABLE_SERIAL
+  if constexpr (std::same_as<Space, Kokkos::Serial>) return Kokkos::Serial(Kokkos::NewInstance{});
+#endif
+  return Kokkos::Experimental::partition_space(Space(), 1)[0];
+}
 
 namespace detail {
 
