@@ -68,17 +68,32 @@ function(llep_dependencies)
 endfunction()
 
 function(llep_unpack_debian)
+  llep_unpack(deps-debian.sh ${ARGN})
+endfunction()
+
+# For a backend: Kokkos is found afterwards, or its own message says that it isn't. Its release
+# isn't built here: that takes long, and its options are the user's.
+function(llep_unpack_kokkos)
+  find_package(Kokkos 5.2 QUIET)
+  if(NOT Kokkos_FOUND)
+    llep_unpack(kokkos-debian.sh)
+    find_package(Kokkos 5.2 QUIET NO_DEFAULT_PATH PATHS "${LLEP_DEPENDENCY_DIR}/kokkos")
+  endif()
+endfunction()
+
+# Runs a script of this folder for LLEP_DEPENDENCY_DIR, where it may and can do something.
+function(llep_unpack script)
   cmake_host_system_information(RESULT codename QUERY DISTRIB_VERSION_CODENAME)
   if(NOT (LLEP_FETCH_DEPENDENCIES AND LLEP_APT_GET AND codename STREQUAL bookworm))
     return()
   endif()
   execute_process(
-    COMMAND "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/deps-debian.sh" "${LLEP_DEPENDENCY_DIR}" ${ARGN}
+    COMMAND "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${script}" "${LLEP_DEPENDENCY_DIR}" ${ARGN}
     RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
     string(STRIP "${output}" output)
     list(JOIN ARGN " " packages)
-    message(STATUS "llep: Debian's archive didn't give ${packages}: ${output}")
+    message(STATUS "llep: Debian's archive (${script} ${packages}) gave nothing: ${output}")
   endif()
 endfunction()
 

@@ -3,18 +3,20 @@
 # Unpacks Debian packages under PREFIX/<suite>/<package>/ without root: nothing is installed and
 # no apt source is added. The archive's address is the one this machine's apt uses for its own
 # release. A package's folder appears by one rename, so two runs may share a PREFIX. Packages that
-# look for each other's files share a folder: suite:package_package (no
-# name has a _, and what reads paths, the linker too, takes it).
-# usage: deps-debian.sh PREFIX suite:package[_package...]...
+# look for each other's files share a folder: suite:package_package (no name has a _, and what reads
+# paths, the linker too, takes it), or suite:folder=package_package. @package stands for the first
+# library that a package depends on, whose name has a version in it.
+# usage: deps-debian.sh PREFIX suite:[folder=]package[_package...]...
 set -euo pipefail
-[ $# -ge 2 ] || { echo "usage: $0 PREFIX suite:package[_package...]..." >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: $0 PREFIX suite:[folder=]package[_package...]..." >&2; exit 2; }
 mkdir -p "$1"
 prefix=$(cd "$1" && pwd)
 shift
 
 missing=()
 for wanted in "$@"; do
-  [ -d "$prefix/${wanted/://}" ] || missing+=("$wanted")
+  folder=${wanted%%=*}
+  [ -d "$prefix/${folder/://}" ] || missing+=("$wanted")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
@@ -39,12 +41,17 @@ apt=(apt-get -qq
 
 "${apt[@]}" -o APT::Update::Error-Mode=any update
 for wanted in "${missing[@]}"; do
-  suite=${wanted%%:*} package=${wanted#*:}
-  for part in ${package//_/ }; do
-    (cd "$work/deb" && "${apt[@]}" download "$part/$suite")
-    dpkg-deb -x "$work/deb/$part"_*.deb "$work/$package"
+  suite=${wanted%%:*} packages=${wanted#*:}
+  folder=${packages%%=*} packages=${packages#*=}
+  for package in ${packages//_/ }; do
+    if [ "${package#@}" != "$package" ]; then
+      package=$(apt-cache "${apt[@]:1}" depends "${package#@}/$suite" |
+        sed -n 's/^ *Depends: \(lib.*\)/\1/p' | sed -n 1p)
+    fi
+    (cd "$work/deb" && "${apt[@]}" download "$package/$suite")
+    dpkg-deb -x "$work/deb/$package"_*.deb "$work/$folder"
   done
   mkdir -p "$prefix/$suite"
-  mv -T "$work/$package" "$prefix/$suite/$package" 2>/dev/null ||
-    [ -d "$prefix/$suite/$package" ] # another run was first
+  mv -T "$work/$folder" "$prefix/$suite/$folder" 2>/dev/null ||
+    [ -d "$prefix/$suite/$folder" ] # another run was first
 done

@@ -14,7 +14,7 @@
 #include "commands.hpp"
 #include "demo_report.hpp"
 #include "demo_run.hpp"
-#include "host_kernels.hpp"
+#include "engine.hpp"
 #include "options.hpp"
 #include "page/demo_page.hpp"
 #include "routing_trace.hpp"
@@ -51,12 +51,16 @@ void show_progress(std::size_t layer, std::size_t layers) {
 struct demo_options {
   std::int64_t ranks = 8;
   std::int64_t layers = std::ssize(shown_layers);
-  std::string kernel = host_kernels().back().name;
+  std::string backend = default_backend;
+  std::string kernel{};
   std::string html{};
 };
 
 int run_demo_command(demo_options const& chosen) {
-  auto const kernel = find_host_kernel(chosen.kernel);
+  bool const emulated = chosen.backend == default_backend;
+  auto const on = find_engine(chosen.backend,
+                              emulated && chosen.kernel.empty() ? fastest_kernel() : chosen.kernel);
+  auto const session = on.start(chosen.ranks);
   if (!chosen.html.empty()) check_writable(chosen.html);
   auto const trace = read_routing_trace(LLEP_EXAMPLE_DATA_DIR "/dsv2lite-law.csv");
   auto const input =
@@ -64,12 +68,12 @@ int run_demo_command(demo_options const& chosen) {
                       static_cast<std::int32_t>(chosen.ranks));
   row_count const min_tokens = smallest_chunk(input);
   auto const layers = input.layers.size();
-  auto outcomes = kernel.run_demo(input, {{standard_ep{}}, {least_loaded{1.0, min_tokens}}},
-                                  [layers](std::size_t n) { show_progress(n, layers); });
+  auto outcomes = on.run_demo(input, {{standard_ep{}}, {least_loaded{1.0, min_tokens}}},
+                              [layers](std::size_t n) { show_progress(n, layers); });
   show_progress(layers, layers);
   bool const identical = same_outputs(outcomes[0], outcomes[1]);
   demo_comparison const both{
-      &trace,   &input, min_tokens, kernel.name, std::move(outcomes[0]), std::move(outcomes[1]),
+      &trace,   &input, min_tokens, on.kernel, std::move(outcomes[0]), std::move(outcomes[1]),
       identical};
   if (!chosen.html.empty()) write_file(chosen.html, demo_page(both));
   write_demo_report(std::cout, both);
@@ -82,9 +86,10 @@ void add_demo_command(CLI::App& program, int& exit_code) {
   auto* const command = program.add_subcommand(
       "demo", "Recorded routing on emulated ranks, with and without least-loaded planning");
   auto const chosen = std::make_shared<demo_options>();
-  add_whole(*command, "--ranks", chosen->ranks, 1, 64, "emulated ranks [8]");
+  add_whole(*command, "--ranks", chosen->ranks, 1, 64, "ranks [8]");
   add_whole(*command, "--layers", chosen->layers, 1, chosen->layers,
             "recorded layers to run, the last of six [6]");
+  add_backend_option(*command, chosen->backend);
   add_kernel_option(*command, chosen->kernel);
   add_html_option(*command, chosen->html);
   command->callback([chosen, &exit_code] { exit_code = run_demo_command(*chosen); });

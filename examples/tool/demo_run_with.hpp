@@ -19,7 +19,7 @@
 
 namespace llep::tool {
 
-// The demo on emulated ranks, for any kernel of the demo's experts.
+// The demo on any engine.
 
 template <class Kernel>
 timed_kernel<Kernel> make_demo_kernel(demo_input const& input, demo_layer const& layer,
@@ -50,10 +50,9 @@ void describe(Dispatcher const& steps, Kernel const& kernel, demo_outcome& outco
 }
 
 /// One rank's part of one layer under one planner.
-template <class Kernel, class Dispatcher>
-void run_demo_layer(demo_input const& input, demo_layer const& layer, rank_id me, Kernel& kernel,
-                    Dispatcher& steps, demo_outcome& outcome) {
-  host_device::queue q;
+template <class Queue, class Kernel, class Dispatcher>
+void run_demo_layer(Queue& q, demo_input const& input, demo_layer const& layer, rank_id me,
+                    Kernel& kernel, Dispatcher& steps, demo_outcome& outcome) {
   std::int64_t const first = input.first_token(me);
   std::int64_t const tokens = input.first_token(me + 1) - first;
   steps.forward(
@@ -69,22 +68,20 @@ void run_demo_layer(demo_input const& input, demo_layer const& layer, rank_id me
   if (me == 0) describe(steps, kernel, outcome);
 }
 
-/// Runs all layers under each planner with Kernels::kernel<Family>, on emulated ranks of which one
-/// runs at a time, so that they don't disturb each other's times; of a few runs the shortest time
-/// counts.
-template <class Kernels>
+/// Runs all layers under each planner with Engine::kernel<Family>; of emulated ranks one runs at a
+/// time, so that they don't disturb each other's times. Of a few runs the shortest time counts.
+template <class Engine>
 demo_outcomes run_demo(demo_input const& input, std::vector<any_planner> const& planners,
                        demo_progress const& progress) {
-  using kernel_type = typename Kernels::template kernel<swiglu_expert<float>>;
+  using kernel_type = typename Engine::template kernel<swiglu_expert<float>>;
   constexpr int rounds = 2;
   demo_outcome empty;
   empty.out.assign(input.x.size(), 0.0F);
   empty.seconds.assign(static_cast<std::size_t>(input.ranks), 0.0);
   demo_outcomes outcomes(planners.size(), std::vector<demo_outcome>(input.layers.size(), empty));
-  auto const body = [&](auto& group) {
+  auto const body = [&](auto& group, auto& q) {
     using group_type = std::remove_reference_t<decltype(group)>;
     using dispatcher_type = dispatcher<any_planner, group_type, timed_kernel<kernel_type>>;
-    host_device::queue q;
     std::deque<dispatcher_type> steps;
     for (any_planner const& p : planners) steps.emplace_back(q, group, input.owner, p);
     for (std::size_t n = 0; n < input.layers.size(); ++n) {
@@ -92,10 +89,16 @@ demo_outcomes run_demo(demo_input const& input, std::vector<any_planner> const& 
       auto kernel = make_demo_kernel<kernel_type>(input, input.layers[n], group.rank());
       for (int round = 0; round < rounds; ++round)
         for (std::size_t p = 0; p < planners.size(); ++p)
-          run_demo_layer(input, input.layers[n], group.rank(), kernel, steps[p], outcomes[p][n]);
+          run_demo_layer(q, input, input.layers[n], group.rank(), kernel, steps[p], outcomes[p][n]);
     }
   };
-  emulated::run(input.ranks, body, {emulated::scheduling::turns, 1});
+  Engine::run(input.ranks, {emulated::scheduling::turns, 1}, body);
+  for (auto& layers : outcomes) {
+    for (auto& outcome : layers) {
+      Engine::gather(outcome.out);
+      Engine::gather(outcome.seconds);
+    }
+  }
   return outcomes;
 }
 

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
-#include "host_kernels.hpp"
+#include "engine.hpp"
 #include "input_error.hpp"
 #include "layer_case.hpp"
 #include "layer_judge.hpp"
@@ -23,16 +23,15 @@ namespace {
 constexpr std::array<std::string_view, 2> row_orders{"global", "local"};
 constexpr std::array<std::string_view, 2> dtypes{"f32", "f64"};
 constexpr std::array<std::string_view, 2> schedulers{"concurrent", "turns"};
-constexpr std::array<std::string_view, 5> backends{"emulated", "kokkos", "mpi", "cuda", "nccl"};
 
 struct layer_options {
   std::string path;
   std::int64_t ranks = 0;
-  std::string backend = "emulated";
+  std::string backend = default_backend;
   planner_choice planner;
   std::string row_order = "global";
   std::string dtype = "f32";
-  std::string kernel = "loops";
+  std::string kernel;
   std::string scheduler = "concurrent";
   std::int64_t seed = 0;
   std::int64_t repeats = 1;
@@ -74,9 +73,11 @@ bool judge(layer_case const& data, layer_result const& result, element computing
 }
 
 int run_layer_command(layer_options const& chosen) {
+  auto const on = find_engine(chosen.backend, chosen.kernel);
+  auto const session = on.start(chosen.ranks);
   auto const data = read_layer_case(chosen.path);
   auto const setup = setup_of(chosen);
-  auto const result = find_host_kernel(chosen.kernel).run_layer(data, setup);
+  auto const result = on.run_layer(data, setup);
   nlohmann::ordered_json errors;
   bool const pass = judge(data, result, setup.computing_in, errors);
   nlohmann::ordered_json const report{{"case", data.id},
@@ -84,7 +85,7 @@ int run_layer_command(layer_options const& chosen) {
                                       {"ranks", chosen.ranks},
                                       {"planner", chosen.planner.name},
                                       {"dtype", chosen.dtype},
-                                      {"kernel", chosen.kernel},
+                                      {"kernel", on.kernel},
                                       {"pass", pass},
                                       {"moves", result.moves},
                                       {"spilled_rows", result.spilled_rows},
@@ -95,7 +96,7 @@ int run_layer_command(layer_options const& chosen) {
 }
 
 void add_choices(CLI::App& to, layer_options& chosen) {
-  add_word(to, "--backend", chosen.backend, backends, "what the ranks are");
+  add_backend_option(to, chosen.backend);
   add_planner_options(to, chosen.planner);
   add_capacity_options(to, chosen.planner);
   add_word(to, "--row-order", chosen.row_order, row_orders, "which rows a span gets");
@@ -106,17 +107,6 @@ void add_choices(CLI::App& to, layer_options& chosen) {
   constexpr auto largest = std::numeric_limits<std::int64_t>::max();
   add_whole(to, "--seed", chosen.seed, 0, largest, "of --scheduler turns [0]");
   add_whole(to, "--repeat", chosen.repeats, 1, largest, "steps through one dispatcher [1]");
-}
-
-// What the parser lets pass: words that are known, but not to this program.
-void check_options(layer_options const& chosen) {
-  if (chosen.path.empty()) throw input_error("CASE: must not be empty");
-  if (chosen.backend != "emulated")
-    throw input_error("--backend: " + chosen.backend +
-                      " is not built into this program, only emulated is; where backends/" +
-                      chosen.backend +
-                      " exists, configure with -D LLEP_BACKENDS=" + chosen.backend);
-  static_cast<void>(find_host_kernel(chosen.kernel));
 }
 
 }  // namespace
@@ -135,7 +125,7 @@ void add_layer_command(CLI::App& program, int& exit_code) {
       ->required();
   add_choices(*command, *chosen);
   command->callback([chosen, &exit_code] {
-    check_options(*chosen);
+    if (chosen->path.empty()) throw input_error("CASE: must not be empty");
     exit_code = run_layer_command(*chosen);
   });
 }

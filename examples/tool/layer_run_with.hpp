@@ -71,6 +71,15 @@ struct layer_data {
     return at;
   }
 
+  /// Calls f for each array that ranks write parts of.
+  template <class F>
+  void gather(F f) {
+    f(out);
+    f(grad_hidden);
+    f(grad_gates);
+    for (auto& block : grad_blocks) f(block);
+  }
+
   [[nodiscard]] std::map<std::string, std::vector<double>> arrays(layer_case const& data) const {
     auto const wide = [](std::vector<T> const& all) {
       return std::vector<double>(all.begin(), all.end());
@@ -84,11 +93,11 @@ struct layer_data {
 };
 
 /// One rank's part of a case.
-template <class T, class Kernel, class Dispatcher>
+template <class T, class Kernel, class Dispatcher, class Queue>
 class layer_rank {
  public:
-  layer_rank(layer_data<T>& all, rank_id me, Kernel& kernel, Dispatcher& layer)
-      : all_(all), me_(me), kernel_(kernel), layer_(layer) {}
+  layer_rank(layer_data<T>& all, rank_id me, Kernel& kernel, Dispatcher& layer, Queue& q)
+      : all_(all), me_(me), kernel_(kernel), layer_(layer), q_(q) {}
 
   /// Forward and backward; returns a fingerprint of the results.
   std::uint64_t step(training const& keep) {
@@ -129,7 +138,7 @@ class layer_rank {
   rank_id me_;
   Kernel& kernel_;
   Dispatcher& layer_;
-  host_device::queue q_;
+  Queue& q_;
 };
 
 // Keeps the earliest of the steps that ranks report.
@@ -149,46 +158,46 @@ void describe(Dispatcher const& layer, Kernel const& kernel, training const& kee
     result.peak_bytes.push_back(layer.last_need(r, kernel, keep).peak());
 }
 
-template <class Kernels, class Family>
+template <class Engine, class Family>
 layer_result run_family(layer_case const& data, layer_setup const& setup, Family const& family) {
-  using kernel_type = typename Kernels::template kernel<Family>;
+  using kernel_type = typename Engine::template kernel<Family>;
   using row_type = typename Family::element;
   layer_data<row_type> all(data, setup.ranks);
   layer_result result;
   std::atomic<std::int64_t> odd_step{0};
-  auto const body = [&](auto& group) {
+  auto const body = [&](auto& group, auto& q) {
     using group_type = std::remove_reference_t<decltype(group)>;
     rank_id const me = group.rank();
-    host_device::queue q;
     kernel_type kernel(family, all.template native<Family::blocks, row_type const>(all.blocks, me),
                        all.template native<Family::blocks, row_type>(all.grad_blocks, me));
     dispatcher<any_planner, group_type, kernel_type, any_row_order> layer(
         q, group, all.owner, setup.planner, setup.order);
-    layer_rank rank(all, me, kernel, layer);
+    layer_rank rank(all, me, kernel, layer, q);
     auto const once = rank.step(setup.keep);
     for (std::int64_t step = 2; step <= setup.repeats; ++step)
       if (rank.step(setup.keep) != once) note_odd_step(odd_step, step);
     if (me == 0) describe(layer, kernel, setup.keep, result);
   };
-  emulated::run(setup.ranks, body, setup.schedule);
+  Engine::run(setup.ranks, setup.schedule, body);
+  all.gather([](auto& part) { Engine::gather(part); });
   result.arrays = all.arrays(data);
   result.odd_step = odd_step;
   return result;
 }
 
-template <class Kernels, class T>
+template <class Engine, class T>
 layer_result run_in(layer_case const& data, layer_setup const& setup) {
   if (data.activation == layer_case::family::gptoss)
-    return run_family<Kernels>(data, setup,
-                               gptoss_expert<T>{data.hidden, data.inner, data.alpha, data.limit});
-  return run_family<Kernels>(data, setup, swiglu_expert<T>{data.hidden, data.inner});
+    return run_family<Engine>(data, setup,
+                              gptoss_expert<T>{data.hidden, data.inner, data.alpha, data.limit});
+  return run_family<Engine>(data, setup, swiglu_expert<T>{data.hidden, data.inner});
 }
 
-/// Runs the case with Kernels::kernel<Family>, forward and backward.
-template <class Kernels>
+/// Runs the case on an engine's ranks with Engine::kernel<Family>, forward and backward.
+template <class Engine>
 layer_result run_layer(layer_case const& data, layer_setup const& setup) {
-  return setup.computing_in == element::f64 ? run_in<Kernels, double>(data, setup)
-                                            : run_in<Kernels, float>(data, setup);
+  return setup.computing_in == element::f64 ? run_in<Engine, double>(data, setup)
+                                            : run_in<Engine, float>(data, setup);
 }
 
 }  // namespace llep::tool

@@ -11,7 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "commands.hpp"
-#include "host_kernels.hpp"
+#include "engine.hpp"
 #include "input_error.hpp"
 #include "options.hpp"
 #include "page/train_page.hpp"
@@ -28,7 +28,7 @@ struct train_options {
   std::int64_t seed = 1;
   chunk_rows min_tokens = 16;
   std::string text = train::debian_licences;
-  std::string kernel = host_kernels().back().name;
+  std::string kernel = fastest_kernel();
   std::string html;
 };
 
@@ -53,7 +53,7 @@ void show_progress(char const* mode, std::int64_t step, std::int64_t steps) {
 }
 
 int run_train_command(train_options chosen) {
-  auto const kernel = find_host_kernel(chosen.kernel);
+  auto const kernel = find_engine(default_backend, chosen.kernel);
   auto const text = text_of(chosen);
   if (!chosen.html.empty()) check_writable(chosen.html);
   chosen.how.ranks = static_cast<std::int32_t>(chosen.ranks);
@@ -65,7 +65,7 @@ int run_train_command(train_options chosen) {
                                });
   };
   train_comparison both{
-      chosen.how, chosen.text, std::ssize(text), kernel.name, chosen.min_tokens.value(), {}, {}};
+      chosen.how, chosen.text, std::ssize(text), kernel.kernel, chosen.min_tokens.value(), {}, {}};
   both.ep = run("EP", {standard_ep{}});
   both.llep = run("LLEP", {least_loaded{1.0, chosen.min_tokens}});
   if (!chosen.html.empty()) write_file(chosen.html, train_page(both));
