@@ -72,9 +72,14 @@ int run_demo_command(demo_options const& chosen) {
                               [layers](std::size_t n) { show_progress(n, layers); });
   show_progress(layers, layers);
   bool const identical = same_outputs(outcomes[0], outcomes[1]);
-  demo_comparison const both{
-      &trace,   &input, min_tokens, on.kernel, std::move(outcomes[0]), std::move(outcomes[1]),
-      identical};
+  demo_comparison const both{&trace,
+                             &input,
+                             min_tokens,
+                             on.ranks + (on.takes_turns ? ", one running at a time" : ""),
+                             on.kernel,
+                             std::move(outcomes[0]),
+                             std::move(outcomes[1]),
+                             identical};
   if (!chosen.html.empty()) write_file(chosen.html, demo_page(both));
   write_demo_report(std::cout, both);
   return both.identical ? 0 : 1;

@@ -94,8 +94,7 @@ void write_heading(std::ostream& out, demo_comparison const& both) {
       << "  model    " << trace.model << '\n'
       << "  experts  swiglu, f32, seeded weights, H = " << in.hidden << ", F = " << in.inner << '\n'
       << "           (the model has 2048 and 1408: its routing is real, these experts are small)\n"
-      << "  ranks    " << in.ranks
-      << " emulated in this process, one running at a time; experts in contiguous blocks\n"
+      << "  ranks    " << in.ranks << ' ' << both.ranks << "; experts in contiguous blocks\n"
       << "  LLEP     planner least_loaded, alpha = 1, m = " << both.min_tokens << " rows; kernel "
       << both.kernel << '\n'
       << "  bars     # what a rank has, | the mean\n";

@@ -17,6 +17,7 @@ struct demo_comparison {
   routing_trace const* trace = nullptr;
   demo_input const* input = nullptr;
   row_count min_tokens = 0;  ///< m
+  std::string ranks{};       ///< what they are, in words
   std::string kernel{};      ///< its name
   std::vector<demo_outcome> ep{};
   std::vector<demo_outcome> llep{};

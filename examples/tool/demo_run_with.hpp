@@ -50,7 +50,7 @@ void describe(Dispatcher const& steps, Kernel const& kernel, demo_outcome& outco
 }
 
 /// One rank's part of one layer under one planner.
-template <class Queue, class Kernel, class Dispatcher>
+template <class Engine, class Queue, class Kernel, class Dispatcher>
 void run_demo_layer(Queue& q, demo_input const& input, demo_layer const& layer, rank_id me,
                     Kernel& kernel, Dispatcher& steps, demo_outcome& outcome) {
   std::int64_t const first = input.first_token(me);
@@ -65,7 +65,7 @@ void run_demo_layer(Queue& q, demo_input const& input, demo_layer const& layer, 
   double const seconds = kernel.take_seconds();
   double& best = outcome.seconds[static_cast<std::size_t>(me)];
   best = best == 0 ? seconds : std::min(best, seconds);
-  if (me == 0) describe(steps, kernel, outcome);
+  if (Engine::describes(me)) describe(steps, kernel, outcome);
 }
 
 /// Runs all layers under each planner with Engine::kernel<Family>; of emulated ranks one runs at a
@@ -89,7 +89,8 @@ demo_outcomes run_demo(demo_input const& input, std::vector<any_planner> const& 
       auto kernel = make_demo_kernel<kernel_type>(input, input.layers[n], group.rank());
       for (int round = 0; round < rounds; ++round)
         for (std::size_t p = 0; p < planners.size(); ++p)
-          run_demo_layer(q, input, input.layers[n], group.rank(), kernel, steps[p], outcomes[p][n]);
+          run_demo_layer<Engine>(q, input, input.layers[n], group.rank(), kernel, steps[p],
+                                 outcomes[p][n]);
     }
   };
   Engine::run(input.ranks, {emulated::scheduling::turns, 1}, body);

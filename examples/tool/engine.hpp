@@ -22,6 +22,8 @@ namespace llep::tool {
 struct engine {
   std::string backend;
   std::string kernel;
+  std::string ranks;         ///< what they are, in words
+  bool takes_turns = false;  ///< ranks can be run one at a time
   /// Gets the backend going for so many ranks, before input is read; it goes on until the result is
   /// destroyed. @throws input_error
   std::shared_ptr<void> (*start)(std::int64_t ranks);

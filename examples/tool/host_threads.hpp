@@ -9,9 +9,12 @@
 
 namespace llep::tool {
 
-/// Emulated ranks on the host's own device. What an engine says about its ranks: how their bodies
-/// are run, and how what each has written of a result comes together.
+/// Emulated ranks on the host's own device. What an engine says about its ranks: what they are, how
+/// their bodies are run, and how what each has written of a result comes together.
 struct host_threads {
+  static constexpr char const* words = "emulated in this process";
+  static constexpr bool takes_turns = true;  ///< does what emulated::options say
+
   static std::shared_ptr<void> start(std::int64_t) { return nullptr; }
 
   /// Calls body(communicator, queue) as each rank.
@@ -25,6 +28,9 @@ struct host_threads {
         },
         how);
   }
+
+  /// Whether this rank writes what all know alike.
+  static bool describes(rank_id rank) { return rank == 0; }
 
   /// Afterwards every rank has what all have written; each has written its own numbers, and left the
   /// others 0.

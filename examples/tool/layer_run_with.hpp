@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -141,11 +140,12 @@ class layer_rank {
   Queue& q_;
 };
 
-// Keeps the earliest of the steps that ranks report.
-inline void note_odd_step(std::atomic<std::int64_t>& earliest, std::int64_t step) {
-  std::int64_t known = earliest.load();
-  while ((known == 0 || step < known) && !earliest.compare_exchange_weak(known, step)) {
-  }
+// The earliest of the steps that ranks report; 0 is none.
+inline std::int64_t earliest(std::vector<std::int64_t> const& steps) {
+  std::int64_t first = 0;
+  for (std::int64_t const step : steps)
+    if (step != 0 && (first == 0 || step < first)) first = step;
+  return first;
 }
 
 template <class Dispatcher, class Kernel>
@@ -164,7 +164,7 @@ layer_result run_family(layer_case const& data, layer_setup const& setup, Family
   using row_type = typename Family::element;
   layer_data<row_type> all(data, setup.ranks);
   layer_result result;
-  std::atomic<std::int64_t> odd_step{0};
+  std::vector<std::int64_t> odd_steps(static_cast<std::size_t>(setup.ranks));
   auto const body = [&](auto& group, auto& q) {
     using group_type = std::remove_reference_t<decltype(group)>;
     rank_id const me = group.rank();
@@ -174,14 +174,16 @@ layer_result run_family(layer_case const& data, layer_setup const& setup, Family
         q, group, all.owner, setup.planner, setup.order);
     layer_rank rank(all, me, kernel, layer, q);
     auto const once = rank.step(setup.keep);
+    std::int64_t& odd_step = odd_steps[static_cast<std::size_t>(me)];
     for (std::int64_t step = 2; step <= setup.repeats; ++step)
-      if (rank.step(setup.keep) != once) note_odd_step(odd_step, step);
-    if (me == 0) describe(layer, kernel, setup.keep, result);
+      if (rank.step(setup.keep) != once && odd_step == 0) odd_step = step;
+    if (Engine::describes(me)) describe(layer, kernel, setup.keep, result);
   };
   Engine::run(setup.ranks, setup.schedule, body);
   all.gather([](auto& part) { Engine::gather(part); });
   result.arrays = all.arrays(data);
-  result.odd_step = odd_step;
+  Engine::gather(odd_steps);
+  result.odd_step = earliest(odd_steps);
   return result;
 }
 

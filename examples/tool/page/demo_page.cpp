@@ -29,7 +29,7 @@ std::string heading(demo_comparison const& both) {
   demo_input const& in = *both.input;
   routing_trace const& trace = *both.trace;
   return "<header>\n<h1>One MoE step, layer by layer</h1>\n<p class=\"sub\">Recorded routing on "
-         "emulated ranks, by standard and by least-loaded expert parallelism</p>\n" +
+         "several ranks, by standard and by least-loaded expert parallelism</p>\n" +
          definitions(
              {{"routing", "recorded: " + escaped(trace.name) + ", " + counted(in.tokens, "token")},
               {"model", escaped(trace.model)},
@@ -41,9 +41,8 @@ std::string heading(demo_comparison const& both) {
               {"kernel", escaped(both.kernel) + ", swiglu, f32, seeded weights, H = " +
                              std::to_string(in.hidden) + ", F = " + std::to_string(in.inner) +
                              ": the routing is real, these experts are small"},
-              {"ranks", "P = " + std::to_string(in.ranks) +
-                            ", emulated in one process, one running at a time; experts in "
-                            "contiguous blocks"},
+              {"ranks", "P = " + std::to_string(in.ranks) + ", " + escaped(both.ranks) +
+                            "; experts in contiguous blocks"},
               {"planner", "least_loaded, alpha 1, m = " + counted(both.min_tokens, "row")}}) +
          "</header>\n";
 }

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include <llep/kernel/loops.hpp>
+
+#include "engine_list.hpp"
+#include "input_error.hpp"
+#include "mpi_processes.hpp"
+
+namespace llep::tool {
+namespace {
+
+// From MPI_Init to MPI_Finalize. A process that comes to its end by an exception waits a while for
+// the others to come to theirs: then all have read the same bad input, and leave in order.
+class session {
+ public:
+  session() {
+    MPI_Init(nullptr, nullptr);
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == 0) return;
+    std::cout.rdbuf(nullptr);
+    std::cerr.rdbuf(nullptr);
+  }
+  session(session const&) = delete;
+  session& operator=(session const&) = delete;
+  ~session() {
+    if (std::uncaught_exceptions() > 0 && !all_end_soon()) {
+      std::fputs("llep: a process failed alone; the job ends\n", stderr);
+      MPI_Abort(MPI_COMM_WORLD, 1);
+    }
+    MPI_Finalize();
+  }
+
+ private:
+  static bool all_end_soon() {
+    using clock = std::chrono::steady_clock;
+    auto const deadline = clock::now() + std::chrono::seconds(5);
+    MPI_Request everybody = MPI_REQUEST_NULL;
+    MPI_Ibarrier(MPI_COMM_WORLD, &everybody);
+    for (int here = 0; here == 0;) {
+      if (clock::now() > deadline) return false;
+      MPI_Test(&everybody, &here, MPI_STATUS_IGNORE);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  }
+};
+
+// In parts, as MPI counts in int.
+template <class T>
+void add_up(T* all, std::int64_t count, MPI_Datatype type) {
+  constexpr std::int64_t most = 1 << 28;
+  for (std::int64_t first = 0; first < count; first += most)
+    MPI_Allreduce(MPI_IN_PLACE, all + first, static_cast<int>(std::min(most, count - first)), type,
+                  MPI_SUM, MPI_COMM_WORLD);
+}
+
+struct loops : mpi_processes {
+  template <class Family>
+  using kernel = loops_kernel<Family>;
+};
+
+}  // namespace
+
+std::shared_ptr<void> mpi_processes::start(std::int64_t ranks) {
+  auto running = std::make_shared<session>();
+  int processes = 0;
+  MPI_Comm_size(MPI_COMM_WORLD, &processes);
+  if (processes != ranks)
+    throw input_error("--ranks: with --backend mpi as many as mpiexec has started, " +
+                      std::to_string(processes) + ", not " + std::to_string(ranks));
+  return running;
+}
+
+void mpi_processes::gather(float* all, std::int64_t count) { add_up(all, count, MPI_FLOAT); }
+void mpi_processes::gather(double* all, std::int64_t count) { add_up(all, count, MPI_DOUBLE); }
+void mpi_processes::gather(std::int64_t* all, std::int64_t count) {
+  add_up(all, count, MPI_INT64_T);
+}
+
+void add_mpi_engines(std::vector<engine>& list) {
+  list.push_back(make_engine<loops>("mpi", "loops"));
+}
+
+}  // namespace llep::tool
