@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <streambuf>
 #include <string>
 #include <thread>
 
@@ -16,6 +17,11 @@
 namespace llep::tool {
 namespace {
 
+// Takes what is written, and leaves it.
+class discarding : public std::streambuf {
+  int_type overflow(int_type c) override { return traits_type::not_eof(c); }
+};
+
 // From MPI_Init to MPI_Finalize. A process that comes to its end by an exception waits a while for
 // the others to come to theirs: then all have read the same bad input, and leave in order.
 class session {
@@ -25,8 +31,9 @@ class session {
     int rank = 0;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (rank == 0) return;
-    std::cout.rdbuf(nullptr);
-    std::cerr.rdbuf(nullptr);
+    static discarding nothing;
+    std::cout.rdbuf(&nothing);
+    std::cerr.rdbuf(&nothing);
   }
   session(session const&) = delete;
   session& operator=(session const&) = delete;
