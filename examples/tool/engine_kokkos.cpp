@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <llep/backends/kokkos/kernel.hpp>
+
+#include "engine_list.hpp"
+#include "host_threads.hpp"
+
+namespace llep::tool {
+namespace {
+
+using space = Kokkos::DefaultHostExecutionSpace;  // the tool's data lie in host memory
+
+// An instance of the calling thread's own.
+space own_instance() {
+#ifdef KOKKOS_ENABLE_OPENMP
+  if constexpr (std::is_same_v<space, Kokkos::OpenMP>) return space(1);
+#endif
+  return space();
+}
+
+/// Emulated ranks, each on a Kokkos instance of its own.
+struct on_kokkos : host_threads {
+  static constexpr char const* words = "Kokkos instances in this process";
+
+  template <class Family>
+  using kernel = kokkos::kernel<Family, space>;
+
+  static std::shared_ptr<void> start(std::int64_t) {
+    return std::make_shared<Kokkos::ScopeGuard>(
+        Kokkos::InitializationSettings().set_disable_warnings(true));
+  }
+
+  template <class Body>
+  static void run(std::int32_t ranks, emulated::options const& how, Body body) {
+    emulated::run(
+        ranks, [] { return kokkos::device<space>(own_instance()); },
+        [&](auto& group) {
+          auto q = group.device().make_queue();
+          body(group, q);
+        },
+        how);
+  }
+};
+
+}  // namespace
+
+void add_kokkos_engines(std::vector<engine>& list) {
+  list.push_back(make_engine<on_kokkos>("kokkos", "kokkos"));
+}
+
+}  // namespace llep::tool
