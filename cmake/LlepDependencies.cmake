@@ -74,6 +74,7 @@ endfunction()
 # For a backend: Kokkos is found afterwards, or its own message says that it isn't. Its release
 # isn't built here: that takes long, and its options are the user's.
 function(llep_unpack_kokkos)
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON) # as llep_backend, which finds it again
   find_package(Kokkos 5.2 QUIET)
   if(NOT Kokkos_FOUND)
     llep_unpack(kokkos-debian.sh)

@@ -61,7 +61,8 @@ int run_demo_command(demo_options const& chosen) {
   auto const on = find_engine(chosen.backend,
                               emulated && chosen.kernel.empty() ? fastest_kernel() : chosen.kernel);
   auto const session = on.start(chosen.ranks);
-  if (!chosen.html.empty()) check_writable(chosen.html);
+  bool const writes_page = !chosen.html.empty() && on.prints();
+  if (writes_page) check_writable(chosen.html);
   auto const trace = read_routing_trace(LLEP_EXAMPLE_DATA_DIR "/dsv2lite-law.csv");
   auto const input =
       make_demo_input(trace, {shown_layers.end() - chosen.layers, shown_layers.end()},
@@ -80,7 +81,7 @@ int run_demo_command(demo_options const& chosen) {
                              std::move(outcomes[0]),
                              std::move(outcomes[1]),
                              identical};
-  if (!chosen.html.empty()) write_file(chosen.html, demo_page(both));
+  if (writes_page) write_file(chosen.html, demo_page(both));
   write_demo_report(std::cout, both);
   return both.identical ? 0 : 1;
 }

@@ -17,13 +17,15 @@ class App;
 
 namespace llep::tool {
 
-/// A backend with one of its kernels: what the ranks are, and what computes their experts. Each rank
-/// sees the weights of its own experts only. The functions throw llep::error as the library does.
+/// A backend with one of its kernels: what the ranks are, and what computes their experts. Each
+/// rank sees the weights of its own experts only. The functions throw llep::error as the library
+/// does.
 struct engine {
   std::string backend;
   std::string kernel;
-  std::string ranks;         ///< what they are, in words
-  bool takes_turns = false;  ///< ranks can be run one at a time
+  std::string ranks;           ///< what they are, in words
+  bool takes_turns = false;    ///< ranks can be run one at a time
+  bool (*prints)() = nullptr;  ///< whether this process is the one that writes the result
   /// Gets the backend going for so many ranks, before input is read; it goes on until the result is
   /// destroyed. @throws input_error
   std::shared_ptr<void> (*start)(std::int64_t ranks);
@@ -44,7 +46,7 @@ inline constexpr char const* default_backend = "emulated";
 /// The one that --backend and --kernel name; without a kernel the backend's own.
 /// @throws input_error if it isn't built in
 [[nodiscard]] engine find_engine(std::string const& backend, std::string const& kernel);
-/// The fastest kernel on emulated ranks.
+/// The fastest kernel on emulated ranks, which is the last of them in the list.
 [[nodiscard]] std::string fastest_kernel();
 
 /// --backend and --kernel, kept in the values, which hold the defaults. What isn't built in is

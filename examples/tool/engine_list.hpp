@@ -18,8 +18,8 @@ namespace llep::tool {
 /// Engine: where ranks live, as host_threads says, and Engine::kernel<Family>.
 template <class Engine>
 engine make_engine(std::string backend, std::string kernel) {
-  return {std::move(backend), std::move(kernel), Engine::words,   Engine::takes_turns,
-          Engine::start,      run_layer<Engine>, run_demo<Engine>};
+  return {std::move(backend), std::move(kernel), Engine::words,     Engine::takes_turns,
+          Engine::prints,     Engine::start,     run_layer<Engine>, run_demo<Engine>};
 }
 
 }  // namespace llep::tool

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <streambuf>
@@ -22,25 +21,31 @@ class discarding : public std::streambuf {
   int_type overflow(int_type c) override { return traits_type::not_eof(c); }
 };
 
+int rank_of_process() {
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  return rank;
+}
+
 // From MPI_Init to MPI_Finalize. A process that comes to its end by an exception waits a while for
 // the others to come to theirs: then all have read the same bad input, and leave in order.
 class session {
  public:
   session() {
     MPI_Init(nullptr, nullptr);
-    int rank = 0;
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    if (rank == 0) return;
-    static discarding nothing;
-    std::cout.rdbuf(&nothing);
-    std::cerr.rdbuf(&nothing);
+    if (rank_of_process() == 0) return;
+    static auto* const nothing = new discarding;  // std::cout is flushed when statics are gone
+    std::cout.rdbuf(nothing);
+    errors_ = std::cerr.rdbuf(nothing);
   }
   session(session const&) = delete;
   session& operator=(session const&) = delete;
   ~session() {
     if (std::uncaught_exceptions() > 0 && !all_end_soon()) {
-      std::fputs("llep: a process failed alone; the job ends\n", stderr);
-      MPI_Abort(MPI_COMM_WORLD, 1);
+      // The cause is printed where the exception is caught; mpiexec then ends the others, as this
+      // process leaves without MPI_Finalize.
+      if (errors_ != nullptr) std::cerr.rdbuf(errors_);
+      return;
     }
     MPI_Finalize();
   }
@@ -58,6 +63,8 @@ class session {
     }
     return true;
   }
+
+  std::streambuf* errors_ = nullptr;
 };
 
 // In parts, as MPI counts in int.
@@ -85,6 +92,8 @@ std::shared_ptr<void> mpi_processes::start(std::int64_t ranks) {
                       std::to_string(processes) + ", not " + std::to_string(ranks));
   return running;
 }
+
+bool mpi_processes::prints() { return rank_of_process() == 0; }
 
 void mpi_processes::gather(float* all, std::int64_t count) { add_up(all, count, MPI_FLOAT); }
 void mpi_processes::gather(double* all, std::int64_t count) { add_up(all, count, MPI_DOUBLE); }

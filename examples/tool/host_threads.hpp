@@ -16,6 +16,7 @@ struct host_threads {
   static constexpr bool takes_turns = true;  ///< does what emulated::options say
 
   static std::shared_ptr<void> start(std::int64_t) { return nullptr; }
+  static bool prints() { return true; }
 
   /// Calls body(communicator, queue) as each rank.
   template <class Body>
@@ -32,8 +33,8 @@ struct host_threads {
   /// Whether this rank writes what all know alike.
   static bool describes(rank_id rank) { return rank == 0; }
 
-  /// Afterwards every rank has what all have written; each has written its own numbers, and left the
-  /// others 0.
+  /// Afterwards every rank has what all have written; each has written its own numbers, and left
+  /// the others 0.
   template <class T>
   static void gather(std::vector<T>&) {}  // they write to the same memory
 };

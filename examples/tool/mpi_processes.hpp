@@ -27,6 +27,8 @@ struct mpi_processes {
     body(group, q);
   }
 
+  static bool prints();
+
   static bool describes(rank_id) { return true; }  // each to its own process
 
   template <class T>
