@@ -125,7 +125,7 @@ class dispatcher {
   void backward(queue_type& q, K& kernel, training_record<device_type, Gate>& of,
                 matrix_ref<row_type const> grad_out, matrix_ref<row_type> grad_hidden,
                 matrix_ref<Gate> grad_gates)
-    requires trainable_kernel<K> && trains_rows<device_type, row_type, Gate, typename K::grad_type>
+    requires trains_with<K, Gate>
   {
     auto* const step = detail::record_access::step(of);
     gradient_batch<row_type, Gate> const in{grad_out, detail::record_access::gates(of), grad_hidden,

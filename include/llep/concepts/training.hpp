@@ -96,6 +96,12 @@ concept trainable_kernel =
       { kernel.forward(q, groups, x, y, saved, work) } -> std::same_as<void>;
       { kernel.backward(q, back, x, was_saved, x, y, work) } -> std::same_as<void>;
     };
+
+/// A kernel that can be trained, on a device that goes backwards with gates of this type.
+template <class K, class Gate>
+concept trains_with =
+    trainable_kernel<K> &&
+    trains_rows<typename K::device_type, typename K::row_type, Gate, typename K::grad_type>;
 // clang-format on
 
 }  // namespace llep
