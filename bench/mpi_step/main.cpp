@@ -19,7 +19,7 @@
 
 // Wall clock of a forward step on processes, a thread each: standard EP, LLEP, and LLEP whose
 // weights are waited for before rows are posted, by turns in one run.
-//   mpiexec -n 2 llep_bench_mpi_step [--repeat N] [--hot N] [--json]
+//   mpiexec -n 2 llep_bench_mpi_step [--repeat N] [--hot N] [--share PERCENT] [--json]
 
 namespace llep::bench {
 namespace {
@@ -29,6 +29,7 @@ using group_type = mpi::communicator<>;
 struct settings {
   int repeat = 21;
   std::int32_t hot = 1;
+  std::vector<double> shares{0, 0.5, 0.8, 0.95};
   bool json = false;
 };
 
@@ -165,10 +166,13 @@ settings read(int argc, char** argv) {
       how.repeat = std::atoi(argv[++i]);
     else if (more && std::strcmp(argv[i], "--hot") == 0)
       how.hot = std::atoi(argv[++i]);
+    else if (more && std::strcmp(argv[i], "--share") == 0)
+      how.shares = {std::atof(argv[++i]) / 100};
     else
       throw error(errc::invalid_argument, std::string("no such option: ") + argv[i]);
   }
   expects(how.repeat >= 1, "--repeat must be at least 1");
+  expects(how.shares[0] >= 0 && how.shares[0] <= 1, "--share must be from 0 to 100");
   expects(how.hot >= 1 && how.hot < experts, "--hot must be from 1 to 31");
   return how;
 }
@@ -184,7 +188,7 @@ void run(MPI_Comm world, int argc, char** argv) {
   on.gemm = best_product(world);
   layer in(group.rank(), group.size());
   std::vector<result> all;
-  for (double const share : {0.0, 0.5, 0.8, 0.95})
+  for (double const share : how.shares)
     all.push_back(measure(world, group, in, {share, how.hot}, how.repeat));
   on.gemm = std::max(on.gemm, best_product(world));
   on.probe_after = probe_cores(world);

@@ -9,14 +9,6 @@ namespace {
 
 using space = Kokkos::DefaultHostExecutionSpace;  // the tool's data lie in host memory
 
-// An instance of the calling thread's own.
-space own_instance() {
-#ifdef KOKKOS_ENABLE_OPENMP
-  if constexpr (std::is_same_v<space, Kokkos::OpenMP>) return space(1);
-#endif
-  return space();
-}
-
 /// Emulated ranks, each on a Kokkos instance of its own.
 struct on_kokkos : host_threads {
   static constexpr char const* words = "Kokkos instances in this process";
@@ -32,7 +24,7 @@ struct on_kokkos : host_threads {
   template <class Body>
   static void run(std::int32_t ranks, emulated::options const& how, Body body) {
     emulated::run(
-        ranks, [] { return kokkos::device<space>(own_instance()); },
+        ranks, [] { return kokkos::device<space>(kokkos::own_instance<space>()); },
         [&](auto& group) {
           auto q = group.device().make_queue();
           body(group, q);

@@ -9,9 +9,7 @@ namespace llep::testing {
 using kokkos_device = kokkos::device<>;
 
 /// A device with an instance of its own, for the calling thread.
-inline kokkos_device make_kokkos_device() {
-  return kokkos_device(kokkos::own_instance());
-}
+inline kokkos_device make_kokkos_device() { return kokkos_device(kokkos::own_instance()); }
 
 /// For the golden tests.
 struct on_kokkos {

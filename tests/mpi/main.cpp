@@ -60,7 +60,9 @@ int main(int argc, char** argv) {
   int const status = llep::mpi::run(argc, argv, [&](MPI_Comm world) {
     auto* const out = std::cout.rdbuf();
     if (world_rank() != 0) std::cout.rdbuf(kept_report.rdbuf());
-    failed = Catch::Session().run(argc, argv);
+    Catch::Session session;
+    session.configData().runOrder = Catch::TestRunOrder::Declared;
+    failed = session.run(argc, argv);
     std::cout.rdbuf(out);
     if (failed != 0 && world_rank() != 0) show_kept_report();
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, world);
