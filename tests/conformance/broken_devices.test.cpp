@@ -234,7 +234,7 @@ class lazy_device {
   using device_concept = device_tag;
   static constexpr bool host_memory = false;
   struct queue {
-    std::shared_ptr<work> todo = std::make_shared<work>();
+    std::shared_ptr<work> todo;
   };
   struct event {
     std::shared_ptr<work> of = std::make_shared<work>();
@@ -244,7 +244,7 @@ class lazy_device {
   bool runs_last_first = false;
   bool reuses_memory_at_once = false;
 
-  [[nodiscard]] queue make_queue() { return {}; }
+  [[nodiscard]] queue make_queue() { return {all_.emplace_back(std::make_shared<work>())}; }
   [[nodiscard]] event make_event() { return {}; }
   [[nodiscard]] void* allocate(byte_count bytes) {
     constexpr byte_count enough = 1 << 18;
@@ -297,12 +297,14 @@ class lazy_device {
   lazy_device(lazy_device&&) = default;
   lazy_device& operator=(lazy_device&&) = default;
   ~lazy_device() {
+    for (auto const& w : all_) w->tasks.clear();  // they hold each other
     for (void* const p : given_back_) host_.deallocate(p);
   }
 
  private:
   host_device host_;
   host_device::queue none_;
+  std::vector<std::shared_ptr<work>> all_;
   std::vector<void*> given_back_;  // freed at the end: work may be left that touches it
 };
 static_assert(device<lazy_device>);

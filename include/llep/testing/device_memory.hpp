@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <llep/concepts/device.hpp>
+#include <llep/device/buffer.hpp>
 #include <llep/testing/on_device.hpp>
 #include <llep/testing/promise.hpp>
 #include <llep/testing/seeded.hpp>
@@ -27,14 +28,13 @@ class device_memory {
       : device_(device), q_(q), random_(seed), witness_("device", seed) {}
 
   void allocations() {
-    std::vector<void*> all;
+    std::vector<device_buffer<D>> all;
     for (byte_count const bytes :
          {byte_count{1}, random_.between(2, 255), random_.between(256, 5000)}) {
-      all.push_back(device_.allocate(bytes));
-      witness_.holds(reinterpret_cast<std::uintptr_t>(all.back()) % 256 == 0,
+      all.emplace_back(device_).reserve(bytes);
+      witness_.holds(reinterpret_cast<std::uintptr_t>(all.back().data()) % 256 == 0,
                      "allocate: device memory is aligned to 256 bytes");
     }
-    for (void* const p : all) device_.deallocate(p);
   }
 
   void copies() {

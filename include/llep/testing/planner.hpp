@@ -57,13 +57,13 @@ void check_planner(P const& policy, std::uint64_t seed, int problems = 50) {
   typename P::memory likewise{};
   plan out;
   for (; problems > 0; --problems) {
-    sample_problem const sample = random_problem(random);
+    sample_problem const sample = any_problem(random);
     problem in = sample.view();
     if (!P::needs_counts && random.chance(30)) in.counts = {};
     policy.plan(in, kept, out);  // `out` holds the plan before
     detail::check_valid(sees, [&] { validate(in, out); });
 
-    sample_problem const other = random_problem(random);
+    sample_problem const other = any_problem(random);
     plan from_other = random_plan(random, other.view());
     policy.plan(in, likewise, from_other);
     sees.holds(detail::same_plan(from_other, out), "a plan doesn't hang on what `out` held");
@@ -91,7 +91,7 @@ void check_row_order(R const& order, std::uint64_t seed, int problems = 50) {
   typename R::memory kept{};
   std::vector<piece> out;
   for (; problems > 0; --problems) {
-    sample_problem const sample = random_problem(random);
+    sample_problem const sample = any_problem(random);
     problem const in = sample.view();
     plan const p = random_plan(random, in);
     order.arrange(in, p, kept, out);  // `out` holds the pieces before
@@ -111,7 +111,7 @@ void check_imbalance_test(Test const& uneven, std::uint64_t seed, int problems =
   witness const sees("imbalance_test", seed);
   detail::check_value(sees, uneven);
   for (; problems > 0; --problems) {
-    sample_problem const in = random_problem(random);
+    sample_problem const in = any_problem(random);
     std::vector<row_count> rank_loads(static_cast<std::size_t>(in.ranks), 0);
     for (std::size_t e = 0; e < in.load.size(); ++e)
       rank_loads[static_cast<std::size_t>(in.owner[e])] += in.load[e];

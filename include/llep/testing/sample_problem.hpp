@@ -78,7 +78,7 @@ inline sample_problem random_huge(seeded& random, std::int32_t ranks, std::int32
 
 /// A problem as tests want them: mostly small; among them empty ones, single ranks, more ranks than
 /// experts, and totals of 2^63 - 1.
-inline sample_problem random_problem(seeded& random) {
+inline sample_problem any_problem(seeded& random) {
   auto const kind = random.below(12);
   if (kind == 0) return random_counted(random, 1, random.int32(1, 9), 40);
   if (kind == 1) return random_huge(random, random.int32(1, 9), random.int32(1, 9));
