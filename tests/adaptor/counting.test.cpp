@@ -4,12 +4,15 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators_all.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <llep/agreement.hpp>
 #include <llep/testing/communicator.hpp>
 
 #include "support/allocations.hpp"
@@ -52,14 +55,21 @@ struct counted {
   }
 };
 
-constexpr std::int64_t header_words = 35;  // of what a rank announces in every step
+constexpr std::int64_t header_words = sizeof(announcement) / sizeof(std::int64_t);
+
+// By what was called: the constructor, a forward, the first one with a record, later ones, backward.
+struct counted_calls {
+  counted made, plain, first, steady, back;
+
+  explicit counted_calls(traffic_table const& none)
+      : made(none), plain(none), first(none), steady(none), back(none) {}
+};
 
 template <placement Placement, class Order, class T, class Policy>
-void check_layer(random_layer<T> const& layer, Policy const& policy, training const& how) {
-  predicted_traffic<T> const expected(layer, Placement == placement::segments, policy, Order{});
+counted_calls count_steps(random_layer<T> const& layer, Policy const& policy, training const& how,
+                          traffic_table const& none) {
   auto const grad_out = random_grad_out(layer, 1);
-  auto const none = expected.nothing();
-  counted made(none), plain(none), first(none), steady(none), back(none);
+  counted_calls calls(none);
   gradients<T> result(layer);
   emulated::run<Placement>(layer.ranks, [&](auto& group) {
     llep::counting counter(group);
@@ -68,20 +78,29 @@ void check_layer(random_layer<T> const& layer, Policy const& policy, training co
     auto kernel = training_kernel<swiglu_loops<T>>(layer, group.rank(), result.weights);
     host_device::queue q;
     dispatcher<Policy, group_type, swiglu_loops<T>, Order> moe(q, counter, layer.owner, policy);
-    made.take(counter);
+    calls.made.take(counter);
     step(layer, group.rank(), moe, q, kernel, result.out);
-    plain.take(counter);
+    calls.plain.take(counter);
     {
       auto const dropped = train(layer, mine, moe, q, kernel, result, how);
-      first.take(counter);
+      calls.first.take(counter);
     }
     for (int i = 0; i < 2; ++i) {  // the first time back the workspace may have to grow
       auto record = train(layer, mine, moe, q, kernel, result, how);
-      steady.take(counter);
+      calls.steady.take(counter);
       go_back(layer, mine, moe, q, kernel, record, grad_out, result);
-      back.take(counter);
+      calls.back.take(counter);
     }
   });
+  return calls;
+}
+
+template <placement Placement, class Order, class T, class Policy>
+void check_layer(random_layer<T> const& layer, Policy const& policy, training const& how) {
+  predicted_traffic<T> const expected(layer, Placement == placement::segments, policy, Order{});
+  auto const none = expected.nothing();
+  auto const [made, plain, first, steady, back] =
+      count_steps<Placement, Order>(layer, policy, how, none);
   for (counted const* const forward : {&plain, &first, &steady}) {
     CHECK(forward->sent == expected.forward());
     CHECK(forward->received == expected.forward());
@@ -209,6 +228,21 @@ TEST_CASE("counting: by peer, lane and direction, until it is reset", "[adaptor]
   CHECK(counter.sent(lane::rows) == traffic{});
   CHECK(counter.received(0, lane::weights) == traffic{});
   CHECK(counter.gathered() == gather_traffic{});
+}
+
+TEST_CASE("counting: nests, and goes on counting where it was moved to", "[adaptor]") {
+  lone_communicator group;
+  llep::counting inner(group);
+  llep::counting<decltype(inner)> outer(inner);
+  static_assert(!std::copyable<decltype(inner)>);
+  host_device::queue q;
+  outer.all_gather(q, nullptr, nullptr, 9);
+  CHECK(inner.gathered() == gather_traffic{1, 9});
+  inner.reset();
+  auto moved = std::move(outer);
+  moved.all_gather(q, nullptr, nullptr, 4);
+  CHECK(moved.gathered() == gather_traffic{2, 13});
+  CHECK(inner.gathered() == gather_traffic{1, 4});
 }
 
 TEST_CASE("counting: allocates nothing after it is made", "[adaptor]") {

@@ -62,6 +62,21 @@ struct swaps_messages : passing_on {
   }
 };
 
+/// Goes by the peers as if they ascended.
+struct wants_ascending_peers : passing_on {
+  ticket post(queue& q, lane on, std::span<outgoing const> sends,
+              std::span<incoming const> receives, std::int64_t element_bytes) {
+    std::vector<outgoing> list(sends.begin(), sends.end());
+    auto const before = [](outgoing const& a, outgoing const& b) { return a.peer < b.peer; };
+    bool const ascends = std::is_sorted(list.begin(), list.end(), before);
+    for (std::size_t i = 0; i < list.size() && !ascends; ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (list[i].peer == list[j].peer && list[i].count == list[j].count)
+          std::swap(list[i], list[j]);
+    return group->post(q, on, list, receives, element_bytes);
+  }
+};
+
 /// Data is where it should be only when the next call has been made.
 struct is_late : passing_on {
   struct arrival {
@@ -140,6 +155,9 @@ TEST_CASE("conformance: a communicator that breaks a promise is caught by name",
     CHECK_THAT(found_in<passing_on>(ranks), StartsWith("nothing"));
     CHECK_THAT(found_in<swaps_messages>(ranks),
                StartsWith("communicator: messages of a pair of ranks and a lane match in order"));
+    if (ranks > 2)
+      CHECK_THAT(found_in<wants_ascending_peers>(ranks),
+                 StartsWith("communicator: messages of a pair of ranks and a lane match in order"));
     CHECK_THAT(found_in<is_late>(ranks),
                StartsWith("communicator: what is put on the queue after wait sees"));
     CHECK_THAT(found_in<writes_too_much>(ranks),
@@ -154,6 +172,17 @@ struct forgets_the_cause : passing_on {
     static_cast<void>(group->abort(why));
     return why;
   }
+};
+
+/// Has the same text with another code, and names no rank.
+struct tells_another_code : passing_on {
+  [[nodiscard]] error abort(error const& why) noexcept {
+    auto const first = group->abort(why);
+    return {errc::deadlock, first.what()};
+  }
+};
+struct goes_on_in_progress : passing_on {
+  void progress() {}
 };
 
 template <class Communicator>
@@ -171,6 +200,10 @@ TEST_CASE("conformance: a group that doesn't go down as promised is caught by na
   CHECK_THAT(found_in_abort<passing_on>(), StartsWith("nothing"));
   CHECK_THAT(found_in_abort<forgets_the_cause>(),
              StartsWith("communicator: abort returns the first cause"));
+  CHECK_THAT(found_in_abort<tells_another_code>(),
+             StartsWith("communicator: abort returns the cause"));
+  CHECK_THAT(found_in_abort<goes_on_in_progress>(),
+             StartsWith("communicator: calls after an abort throw the cause"));
 }
 
 }  // namespace

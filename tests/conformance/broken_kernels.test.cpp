@@ -144,13 +144,63 @@ struct begins_each_call_anew : right<Family> {
   }
 };
 
-template <template <class> class Kernel>
-std::string found_in() {
+template <class Family>
+struct only_goes_on : right<Family> {
+  using typename right<Family>::T;
+  using right<Family>::right;
+  using right<Family>::forward;
+  expert_id last = 0;
+  void forward(host_device::queue& q, typename right<Family>::group_list groups, T const* x, T* y,
+               void* work) {
+    if (groups[0].expert < last) return;
+    last = groups[0].expert;
+    right<Family>::forward(q, groups, x, y, work);
+  }
+};
+template <class Family>
+struct same_for_all_parameters : right<Family> {
+  using right<Family>::right;
+  [[nodiscard]] std::uint64_t digest() const {
+    return llep::digest("sizes").add(this->hidden()).add(this->block_bytes(0)).value();
+  }
+};
+
+// Legal ones: takes H = 16, 32, 48 and 64 alone, and no calls without groups.
+template <class Family>
+struct takes_a_few_sizes : right<Family> {
+  using typename right<Family>::T;
+  using base = loops_kernel<Family>;
+
+  takes_a_few_sizes(Family const& family, std::vector<typename base::weight_blocks> native,
+                    std::vector<typename base::gradient_blocks> grads)
+      : right<Family>(family, std::move(native), std::move(grads)) {
+    expects(family.hidden % 16 == 0 && family.hidden <= 64, "takes_a_few_sizes: H");
+    expects(family.inner % 16 == 0 && family.inner <= 64, "takes_a_few_sizes: F");
+  }
+  void forward(host_device::queue& q, typename right<Family>::group_list groups, T const* x, T* y,
+               void* work) {
+    expects(!groups.empty(), "takes_a_few_sizes: no groups");
+    base::forward(q, groups, x, y, work);
+  }
+  void forward(host_device::queue& q, typename right<Family>::group_list groups, T const* x, T* y,
+               void* saved, void* work) {
+    expects(!groups.empty(), "takes_a_few_sizes: no groups");
+    base::forward(q, groups, x, y, saved, work);
+  }
+  void backward(host_device::queue& q, typename right<Family>::back_list groups, T const* x,
+                void const* saved, T const* gy, T* gx, void* work) {
+    expects(!groups.empty(), "takes_a_few_sizes: no groups");
+    base::backward(q, groups, x, saved, gy, gx, work);
+  }
+};
+
+template <template <class> class Kernel, class Family = swiglu_expert<float>>
+std::string found_in(Family const& family = {}, expert_sizes const& sizes = {}) {
   host_device device;
   host_device::queue q;
+  kernel_options<float> const how{.rows_stand_alone = true, .sizes = sizes};
   return broken_promise_of([&](std::uint64_t seed) {
-    check_kernel(device, q, swiglu_expert<float>{}, make_kernel_like<Kernel>(), seed,
-                 {.rows_stand_alone = true});
+    check_kernel(device, q, family, make_kernel_like<Kernel>(), seed, how);
   });
 }
 
@@ -168,6 +218,17 @@ TEST_CASE("conformance: a kernel that breaks a promise is caught by name",
              StartsWith("expert_kernel: forward writes nothing behind its work"));
   CHECK_THAT(found_in<knows_its_rank>(), StartsWith("expert_kernel: digest is the same on ranks"));
   CHECK_THAT(found_in<same_for_all_sizes>(), StartsWith("expert_kernel: digest tells sizes apart"));
+  for (auto const& family : {gptoss_expert<float>{}, gptoss_expert<float>{{}, {}, 2, 2}})
+    CHECK_THAT(found_in<same_for_all_parameters>(family),
+               StartsWith("expert_kernel: digest tells parameters apart"));
+  CHECK_THAT(found_in<only_goes_on>(),
+             StartsWith("expert_kernel: forward may come in several calls"));
+}
+
+TEST_CASE("conformance: a kernel may refuse sizes and calls without groups",
+          "[conformance][kernel]") {
+  CHECK_THAT(found_in<takes_a_few_sizes>({}, {64, 64, 16}), StartsWith("nothing"));
+  CHECK_THAT(found_in<takes_a_few_sizes>({}, {16, 16, 16}), StartsWith("nothing"));
 }
 
 TEST_CASE("conformance: a kernel that goes back wrongly is caught by name",

@@ -61,6 +61,30 @@ struct honest_about_history : hides_history {
     return static_cast<std::uint64_t>(m.calls);
   }
 };
+struct alternates_and_says_so : hides_history {
+  [[nodiscard]] std::uint64_t digest() const { return 1; }
+  [[nodiscard]] std::uint64_t digest(memory const& m) const {
+    return static_cast<std::uint64_t>(m.calls % 2);
+  }
+  void plan(problem const& in, memory& m, llep::plan& out) const {
+    give_to(in, out, m.calls++ % 2);
+  }
+};
+/// Sizes its memory in the first step: a group's ranks and owners stay.
+struct knows_one_group : passing_on {
+  struct memory {
+    std::vector<rank_id> owner;
+    std::int32_t ranks = 0;
+  };
+  [[nodiscard]] std::uint64_t digest() const { return 1; }
+  [[nodiscard]] std::uint64_t digest(memory const&) const { return 0; }
+  void plan(problem const& in, memory& m, llep::plan& out) const {
+    std::vector<rank_id> const owner(in.owner.begin(), in.owner.end());
+    if (m.ranks == 0) m = {owner, in.ranks};
+    expects(m.ranks == in.ranks && m.owner == owner, "knows_one_group: another group");
+    give_to(in, out, 0);
+  }
+};
 struct loses_an_expert : passing_on {
   void plan(problem const& in, memory&, llep::plan& out) const {
     give_to(in, out, 0);
@@ -88,6 +112,8 @@ TEST_CASE("conformance: a planner that breaks a promise is caught by name",
           "[conformance][planner]") {
   CHECK_THAT(found_in<passing_on>(), StartsWith("nothing"));
   CHECK_THAT(found_in<honest_about_history>(), StartsWith("nothing"));
+  CHECK_THAT(found_in<alternates_and_says_so>(), StartsWith("nothing"));
+  CHECK_THAT(found_in<knows_one_group>(), StartsWith("nothing"));
   CHECK_THAT(found_in<goes_by_old_out>(),
              StartsWith("planner: a plan doesn't hang on what `out` held"));
   CHECK_THAT(found_in<hides_history>(), StartsWith("planner: a plan doesn't hang on a memory"));

@@ -36,4 +36,19 @@ TEST_CASE("conformance: the device with streams keeps its promises", "[conforman
   CHECK_NOTHROW(check_seeds<stream_device>(40));
 }
 
+struct cannot_copy : host_device {
+  int staging = 0;
+  void* allocate_staging(byte_count bytes) { return ++staging, host_device::allocate(bytes); }
+  void deallocate_staging(void* p) noexcept { --staging, host_device::deallocate(p); }
+  void copy(queue&, void*, void const*, byte_count) { throw error(errc::device, "no copy"); }
+};
+
+TEST_CASE("conformance: a list gives back its memory when the device throws",
+          "[conformance][device]") {
+  cannot_copy device;
+  auto q = device.make_queue();
+  CHECK_THROWS_AS((on_device<cannot_copy, int>(device, q, {1, 2})), error);
+  CHECK(device.staging == 0);
+}
+
 }  // namespace

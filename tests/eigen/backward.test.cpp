@@ -124,17 +124,18 @@ auto forward(layer<Family> const& l, bool saving) {
   return out;
 }
 
-/// Largest difference over largest magnitude; infinite if not the same ones are NaN.
+/// Largest difference over largest finite magnitude; infinite where NaNs or infinities differ.
 template <class T>
 double distance(std::vector<T> const& got, std::vector<T> const& expected) {
   REQUIRE(got.size() == expected.size());
   double worst = 0;
   double largest = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(got[i]) != std::isnan(expected[i])) return HUGE_VAL;
-    if (std::isnan(got[i])) continue;
-    worst = std::max(worst, std::abs(double{got[i]} - double{expected[i]}));
-    largest = std::max(largest, std::abs(double{expected[i]}));
+    if (std::isfinite(expected[i])) largest = std::max(largest, std::abs(double{expected[i]}));
+    if (got[i] == expected[i] || (std::isnan(got[i]) && std::isnan(expected[i]))) continue;
+    double const difference = std::abs(double{got[i]} - double{expected[i]});
+    if (!std::isfinite(difference)) return HUGE_VAL;
+    worst = std::max(worst, difference);
   }
   return largest > 0 ? worst / largest : worst;
 }

@@ -37,7 +37,8 @@ struct gather_traffic {
 /// A communicator that counts what a rank posts through another one: messages and bytes by peer,
 /// lane and direction, and what is gathered. For a dispatcher in place of that one.
 ///
-/// Borrows the communicator, which stays where it is. A post counts once it has been accepted,
+/// Borrows the communicator, which stays where it is; one that counts itself is named,
+/// counting<counting<C>>. A post counts once it has been accepted,
 /// whether or not its data is there yet; one that throws doesn't.
 /// Cost: O(messages) a post, no allocation after construction; 64 P bytes.
 template <communicator C>
@@ -50,6 +51,9 @@ class counting {
   static constexpr bool places_segments = C::places_segments;
   static constexpr bool needs_progress = C::needs_progress;
 
+  // Moves only: of a counting<C>, `counting(c)` would copy what was counted.
+  counting(counting&&) noexcept = default;
+  counting& operator=(counting&&) noexcept = default;
   explicit counting(C& group)
       : group_(&group),
         sent_(static_cast<std::size_t>(group.size()) * lanes),

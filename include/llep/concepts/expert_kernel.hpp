@@ -39,8 +39,9 @@ struct expert_kernel_tag {};
 /// Shapes    x, y: rows of H row_type elements, packed. Groups don't overlap; each has >= 1 row;
 ///           rows of x and y that are in no group are left alone. x and y don't overlap.
 /// Units     rows, and elements inside a row; blocks are opaque bytes, 256-byte aligned when lent.
-/// Order     `forward` puts its work on q; `groups` is read during the call only. native's memory
-///           stays where it is, unchanged, until q has passed the step. block_bytes and work_bytes
+/// Order     `forward` puts its work on q; `groups` is read during the call only. One step may come
+///           in several calls, each with other groups, never with none. native's memory stays where
+///           it is, unchanged, until q has passed the step. block_bytes and work_bytes
 ///           are pure: every rank computes everybody's. A subset of groups never needs more work
 ///           than all of them.
 /// Errors    what digest, block_bytes and native throw is agreed on before anything is sent; what

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -81,18 +82,27 @@ class device_memory {
                   "record and wait: a queue that waits for an event sees what came before it");
   }
 
+  // All that takes time is done before, and a queue is busy with memory that is given back: whoever
+  // gets it again at once has changed it before the queue reads it.
   void reuse() {
     auto const n = random_.between(5000, 20000);
+    auto const bytes = n * word;
     auto const values = random_numbers(n);
+    on_device<D, std::int64_t> const right(device_, q_, values);
     on_device<D, std::int64_t> const wrong(device_, q_, random_numbers(n));
     on_device<D, std::int64_t> const kept(device_, q_, random_numbers(n));
+    auto given_back = std::make_optional<device_buffer<D>>(device_);
+    given_back->reserve(bytes);
+    device_.copy(q_, given_back->data(), right.data(), bytes);
     queue other = device_.make_queue();
-    {
-      on_device<D, std::int64_t> const given_back(device_, q_, values);
-      for (int k = 0; k < 3; ++k) device_.copy(q_, kept.data(), wrong.data(), n * word);
-      device_.copy(q_, kept.data(), given_back.data(), n * word);
-    }  // the queue may not be there yet
-    on_device<D, std::int64_t> const next(device_, other, random_numbers(n));
+    finish(q_);
+    for (int k = 0; k < 100; ++k) device_.copy(q_, kept.data(), wrong.data(), bytes);
+    device_.copy(q_, kept.data(), given_back->data(), bytes);
+    given_back.reset();  // the queue isn't there yet
+    device_buffer<D> next(device_);
+    next.reserve(bytes);
+    device_.copy(other, next.data(), wrong.data(), bytes);
+    finish(other);
     witness_.same(kept.read(), values,
                   "deallocate: memory isn't used again before queues are through with it");
   }
@@ -111,6 +121,12 @@ class device_memory {
 
  private:
   static constexpr byte_count word = sizeof(std::int64_t);
+
+  void finish(queue& q) {
+    auto reached = device_.make_event();
+    device_.record(reached, q);
+    device_.sync(reached);
+  }
 
   numbers random_numbers(std::int64_t n) {
     numbers list(at(n));

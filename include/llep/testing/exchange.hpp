@@ -35,6 +35,7 @@ class exchange {
         send_bytes_(at(ranks), 0),
         receive_bytes_(at(ranks), 0) {
     list(random, ranks);
+    shuffle(random);
     for (message& m : messages_) place(random, m);
   }
 
@@ -84,6 +85,12 @@ class exchange {
         for (auto n = kind == 4 ? random.between(1, 30) : random.between(0, 3); n > 0; --n)
           messages_.push_back({src, dst, count(random, kind == 4)});
       }
+  }
+  // Lists needn't ascend by peer; a pair's messages then match in the order that comes of it.
+  void shuffle(seeded& random) {
+    auto const before = messages_;
+    auto const order = random.order(std::ssize(before));
+    for (std::size_t i = 0; i < order.size(); ++i) messages_[i] = before[at(order[i])];
   }
   static std::int64_t count(seeded& random, bool one_of_many) {
     return one_of_many || random.chance(95) ? random.between(1, 4) : random.between(50, 300);

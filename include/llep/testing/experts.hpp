@@ -32,6 +32,12 @@ using block_pointers = std::array<typename Family::element const*, Family::block
 template <expert_family Family>
 using gradient_pointers = std::array<typename Family::element*, Family::blocks>;
 
+// Another size that such a kernel takes, or the same if there is none.
+inline std::int64_t other_size(std::int64_t size, std::int64_t most, std::int64_t multiple_of) {
+  if (size > multiple_of) return size - multiple_of;
+  return size + multiple_of <= most ? size + multiple_of : size;
+}
+
 // The family with other sizes.
 template <expert_family Family>
 Family sized(Family family, seeded& random, expert_sizes const& most) {

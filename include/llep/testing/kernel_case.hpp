@@ -135,12 +135,14 @@ class kernel_runner {
     return list;
   }
 
-  std::vector<T> forward(std::span<expert_rows const> some) {
+  std::vector<T> forward(std::vector<std::span<expert_rows const>> const& calls) {
     on_device<D, T> const y(device_, q_, nans());
-    scratch const work(*this, kernel_.work_bytes(sizes(some)));
-    auto const groups = forward_groups(some);
-    kernel_.forward(q_, groups, x_.data(), y.data(), work.data());
-    work.read();
+    for (auto const& some : calls) {
+      scratch const work(*this, kernel_.work_bytes(sizes(some)));
+      auto const groups = forward_groups(some);
+      kernel_.forward(q_, groups, x_.data(), y.data(), work.data());
+      work.read();
+    }
     return y.read();
   }
 

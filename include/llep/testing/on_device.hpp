@@ -3,8 +3,8 @@
 
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include <llep/concepts/device.hpp>
@@ -21,22 +21,16 @@ class on_device {
 
  public:
   on_device(D& device, typename D::queue& q, std::vector<T> const& values)
-      : device_(&device), queue_(&q), memory_(device), size_(values.size()) {
+      : device_(&device),
+        queue_(&q),
+        memory_(device),
+        staging_(nullptr, give_back{&device}),
+        size_(values.size()) {
     if (size_ == 0) return;
     memory_.reserve(bytes());
-    staging_ = device.allocate_staging(bytes());
-    std::memcpy(staging_, values.data(), at(bytes()));
-    device.copy(q, memory_.data(), staging_, bytes());
-  }
-  on_device(on_device&& other) noexcept
-      : device_(other.device_),
-        queue_(other.queue_),
-        memory_(std::move(other.memory_)),
-        staging_(std::exchange(other.staging_, nullptr)),
-        size_(std::exchange(other.size_, 0)) {}
-  on_device& operator=(on_device&&) = delete;
-  ~on_device() {
-    if (staging_ != nullptr) device_->deallocate_staging(staging_);
+    staging_.reset(device.allocate_staging(bytes()));
+    std::memcpy(staging_.get(), values.data(), at(bytes()));
+    device.copy(q, memory_.data(), staging_.get(), bytes());
   }
 
   [[nodiscard]] T* data() const { return reinterpret_cast<T*>(memory_.data()); }
@@ -47,14 +41,19 @@ class on_device {
     std::vector<T> values(size_);
     if (size_ == 0) return values;
     wait();
-    std::memset(staging_, 0x5A, at(bytes()));  // what was sent from there isn't what comes back
-    device_->copy(*queue_, staging_, memory_.data(), bytes());
+    std::memset(staging_.get(), 0x5A, at(bytes()));  // what was sent isn't what comes back
+    device_->copy(*queue_, staging_.get(), memory_.data(), bytes());
     wait();
-    std::memcpy(values.data(), staging_, at(bytes()));
+    std::memcpy(values.data(), staging_.get(), at(bytes()));
     return values;
   }
 
  private:
+  struct give_back {
+    D* device;
+    void operator()(void* p) const noexcept { device->deallocate_staging(p); }
+  };
+
   void wait() const {
     auto reached = device_->make_event();
     device_->record(reached, *queue_);
@@ -64,7 +63,7 @@ class on_device {
   D* device_;
   typename D::queue* queue_;
   device_buffer<D> memory_;
-  void* staging_ = nullptr;
+  std::unique_ptr<void, give_back> staging_;
   std::size_t size_;
 };
 

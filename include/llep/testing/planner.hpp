@@ -43,64 +43,77 @@ inline bool same_plan(plan const& a, plan const& b) {
   return a.spans == b.spans && a.moves == b.moves;
 }
 
+// So many problems: those of one group, whose ranks and owners stay, share a memory.
+template <class Memory, class Look>
+void each_problem(seeded& random, int problems, Look look) {
+  while (problems > 0) {
+    sample_problem step = any_problem(random);
+    Memory kept{};
+    for (auto steps = random.between(1, 8); steps > 0 && problems > 0; --steps, --problems) {
+      look(step, kept);
+      Memory moved(std::move(kept));
+      kept = std::move(moved);
+      draw_loads(random, step);
+    }
+  }
+}
+
 }  // namespace detail
 
 /// Holds a planner against the contract of `llep::planner`, with random problems of one seed, one
-/// after the other: its plans are valid, and hang on the problem and the declared history alone.
+/// after the other: its plans are valid, and hang on the problem and the declared history alone. A
+/// memory sees steps of one group.
 /// @throws broken_promise at the first promise that isn't kept; what the planner throws
 template <planner P>
 void check_planner(P const& policy, std::uint64_t seed, int problems = 50) {
+  struct memories {
+    typename P::memory kept{}, likewise{};
+  };
   seeded random(seed);
   witness const sees("planner", seed);
   detail::check_value(sees, policy);
-  typename P::memory kept{};
-  typename P::memory likewise{};
   plan out;
-  for (; problems > 0; --problems) {
-    sample_problem const sample = any_problem(random);
-    problem in = sample.view();
+  detail::each_problem<memories>(random, problems, [&](sample_problem const& step, memories& m) {
+    problem in = step.view();
     if (!P::needs_counts && random.chance(30)) in.counts = {};
-    policy.plan(in, kept, out);  // `out` holds the plan before
+    auto const history = policy.digest(m.kept);  // that the plan may hang on
+    policy.plan(in, m.kept, out);                // `out` holds the plan before
     detail::check_valid(sees, [&] { validate(in, out); });
 
     sample_problem const other = any_problem(random);
     plan from_other = random_plan(random, other.view());
-    policy.plan(in, likewise, from_other);
+    policy.plan(in, m.likewise, from_other);
     sees.holds(detail::same_plan(from_other, out), "a plan doesn't hang on what `out` held");
-    auto const history = policy.digest(kept);
-    sees.equals(policy.digest(likewise), history, "equal histories have equal digests");
-    if (history == 0) {
-      typename P::memory blank{};
-      plan again;
-      policy.plan(in, blank, again);
-      sees.holds(detail::same_plan(again, out),
-                 "a plan doesn't hang on a memory whose digest says that there is no history");
-    }
-    typename P::memory moved(std::move(kept));
-    kept = std::move(moved);
-  }
+    sees.equals(policy.digest(m.likewise), policy.digest(m.kept),
+                "equal histories have equal digests");
+    if (history != 0) return;
+    typename P::memory blank{};
+    plan again;
+    policy.plan(in, blank, again);
+    sees.holds(detail::same_plan(again, out),
+               "a plan doesn't hang on a memory whose digest says that there is no history");
+  });
 }
 
 /// Holds a row order against the contract of `llep::row_order`, with random problems and plans.
 /// @throws broken_promise at the first promise that isn't kept; what the row order throws
 template <row_order R>
 void check_row_order(R const& order, std::uint64_t seed, int problems = 50) {
+  using memory = typename R::memory;
   seeded random(seed);
   witness const sees("row_order", seed);
   detail::check_value(sees, order);
-  typename R::memory kept{};
   std::vector<piece> out;
-  for (; problems > 0; --problems) {
-    sample_problem const sample = any_problem(random);
-    problem const in = sample.view();
+  detail::each_problem<memory>(random, problems, [&](sample_problem const& step, memory& kept) {
+    problem const in = step.view();
     plan const p = random_plan(random, in);
     order.arrange(in, p, kept, out);  // `out` holds the pieces before
     detail::check_valid(sees, [&] { validate(in, p, out); });
-    typename R::memory blank{};
+    memory blank{};
     std::vector<piece> again(3, piece{7, 7, 7, 7, 7});
     order.arrange(in, p, blank, again);
     sees.holds(again == out, "pieces don't hang on the memory or on what `out` held");
-  }
+  });
 }
 
 /// Holds an imbalance test against the contract of `llep::imbalance_test`, with random loads.

@@ -25,12 +25,13 @@ class broken_promise : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-/// The largest magnitude of a list, and at least 1: what random cases are made of.
+/// The largest finite magnitude of a list, and at least 1: what random cases are made of.
 template <class T>
 [[nodiscard]] double scale_of(std::vector<T> const& list) {
   double largest = 1;
-  for (T const value : list)  // no NaN passes
-    largest = (std::max)(largest, std::fabs(static_cast<double>(value)));
+  for (T const value : list)
+    if (double const size = std::fabs(static_cast<double>(value)); std::isfinite(size))
+      largest = (std::max)(largest, size);
   return largest;
 }
 
@@ -65,8 +66,8 @@ class witness {
         fail_at(i, got[i], expected[i], promise);
   }
 
-  /// No further apart than `tolerance` x `scale`, by default that of what is expected; NaN where
-  /// one is expected and nowhere else.
+  /// No further apart than `tolerance` x `scale`, by default that of what is expected; NaNs and
+  /// infinities where they are expected and nowhere else.
   template <class T>
   void close(std::vector<T> const& got, std::vector<T> const& expected, double tolerance,
              std::string_view promise, double scale = 0) const {
@@ -75,7 +76,8 @@ class witness {
     for (std::size_t i = 0; i < got.size(); ++i) {
       auto const g = static_cast<double>(got[i]);
       auto const e = static_cast<double>(expected[i]);
-      bool const is_close = std::fabs(g - e) <= accepted || (std::isnan(g) && std::isnan(e));
+      bool const is_close =
+          g == e || std::fabs(g - e) <= accepted || (std::isnan(g) && std::isnan(e));
       if (!is_close) fail_at(i, got[i], expected[i], promise);
     }
   }

@@ -40,16 +40,15 @@ inline std::vector<rank_id> random_owners(seeded& random, std::int32_t experts,
   return owner;
 }
 
-/// Counts of up to `most` rows a rank and expert, many of them 0; ranks and experts without rows.
-inline sample_problem random_counted(seeded& random, std::int32_t ranks, std::int32_t experts,
-                                     row_count most) {
-  sample_problem out{ranks, random_owners(random, experts, ranks), {}, {}};
-  auto const each = static_cast<std::size_t>(experts);
+/// Other loads for the same ranks and owners: counts of up to `most` rows a rank and expert, many of
+/// them 0; ranks and experts without rows.
+inline void draw_counts(seeded& random, sample_problem& out, row_count most) {
+  auto const each = out.owner.size();
   out.load.assign(each, 0);
-  out.counts.assign(static_cast<std::size_t>(ranks) * each, 0);
+  out.counts.assign(static_cast<std::size_t>(out.ranks) * each, 0);
   std::vector<int> hotness(each);
   for (int& percent : hotness) percent = random.one_of({0, 30, 60, 100});
-  for (std::size_t p = 0; p < static_cast<std::size_t>(ranks); ++p) {
+  for (std::size_t p = 0; p < static_cast<std::size_t>(out.ranks); ++p) {
     if (random.chance(15)) continue;
     for (std::size_t e = 0; e < each; ++e) {
       if (!random.chance(hotness[e])) continue;
@@ -57,37 +56,48 @@ inline sample_problem random_counted(seeded& random, std::int32_t ranks, std::in
       out.load[e] += out.counts[p * each + e];
     }
   }
-  return out;
 }
 
-/// Loads with a total of up to 2^63 - 1, each from one rank.
-inline sample_problem random_huge(seeded& random, std::int32_t ranks, std::int32_t experts) {
-  sample_problem out{ranks, random_owners(random, experts, ranks), {}, {}};
-  auto const each = static_cast<std::size_t>(experts);
+/// Other loads likewise, with a total of up to 2^63 - 1, each from one rank.
+inline void draw_huge(seeded& random, sample_problem& out) {
+  auto const each = out.owner.size();
   out.load.assign(each, 0);
-  out.counts.assign(static_cast<std::size_t>(ranks) * each, 0);
+  out.counts.assign(static_cast<std::size_t>(out.ranks) * each, 0);
   row_count left = (std::numeric_limits<row_count>::max)();
   for (std::size_t e = 0; e < each; ++e) {
     row_count const rows = random.chance(20) ? left : random.between(0, left);
     left -= rows;
     out.load[e] = rows;
-    out.counts[static_cast<std::size_t>(random.below(ranks)) * each + e] = rows;
+    out.counts[static_cast<std::size_t>(random.below(out.ranks)) * each + e] = rows;
   }
+}
+
+/// A problem with owners of any kind and counts of up to `most`.
+inline sample_problem random_counted(seeded& random, std::int32_t ranks, std::int32_t experts,
+                                     row_count most) {
+  sample_problem out{ranks, random_owners(random, experts, ranks), {}, {}};
+  draw_counts(random, out, most);
   return out;
+}
+
+/// Other loads as tests want them: mostly small; none at all, or a total of 2^63 - 1.
+inline void draw_loads(seeded& random, sample_problem& out) {
+  auto const kind = random.below(12);
+  if (kind == 0) return draw_huge(random, out);
+  draw_counts(random, out, kind == 1 ? 500 : 40);
+  if (kind != 2) return;
+  out.load.assign(out.load.size(), 0);
+  out.counts.assign(out.counts.size(), 0);
 }
 
 /// A problem as tests want them: mostly small; among them empty ones, single ranks, more ranks than
 /// experts, and totals of 2^63 - 1.
 inline sample_problem any_problem(seeded& random) {
   auto const kind = random.below(12);
-  if (kind == 0) return random_counted(random, 1, random.int32(1, 9), 40);
-  if (kind == 1) return random_huge(random, random.int32(1, 9), random.int32(1, 9));
-  if (kind == 2) return random_counted(random, random.int32(30, 70), random.int32(1, 150), 500);
-  auto out = random_counted(random, random.int32(1, 9), random.int32(1, 20), 40);
-  if (kind == 3) {
-    out.load.assign(out.load.size(), 0);
-    out.counts.assign(out.counts.size(), 0);
-  }
+  auto const ranks = kind == 0 ? 1 : kind == 1 ? random.int32(30, 70) : random.int32(1, 9);
+  auto const experts = random.int32(1, kind == 1 ? 150 : 20);
+  sample_problem out{ranks, random_owners(random, experts, ranks), {}, {}};
+  draw_loads(random, out);
   return out;
 }
 
