@@ -57,7 +57,7 @@ struct counted {
 
 constexpr std::int64_t header_words = sizeof(announcement) / sizeof(std::int64_t);
 
-// By what was called: the constructor, a forward, the first one with a record, later ones, backward.
+// By what was called: the constructor, a forward, the first with a record, later ones, backward.
 struct counted_calls {
   counted made, plain, first, steady, back;
 

@@ -40,8 +40,8 @@ inline std::vector<rank_id> random_owners(seeded& random, std::int32_t experts,
   return owner;
 }
 
-/// Other loads for the same ranks and owners: counts of up to `most` rows a rank and expert, many of
-/// them 0; ranks and experts without rows.
+/// Other loads for the same ranks and owners: counts of up to `most` rows a rank and expert, many
+/// of them 0; ranks and experts without rows.
 inline void draw_counts(seeded& random, sample_problem& out, row_count most) {
   auto const each = out.owner.size();
   out.load.assign(each, 0);
