@@ -142,6 +142,40 @@ void unequal(std::int64_t sent, bool waits) {
   group.all_gather(q, &word, all, 1);
 }
 
+/// To rank 1 comes a message that is too short while another one is still to come. Were it told so,
+/// it would take the memory of both for its own again.
+void late_message() {
+  std::vector<std::byte> first(24);
+  std::vector<std::byte> second(24);
+  group_type group(MPI_COMM_WORLD);
+  host_device::queue q;
+  std::int64_t const length = group.rank() == 0 ? 12 : 24;
+  auto const post = [&](lane on, std::vector<std::byte>& buffer) {
+    outgoing const send{1, buffer.data(), length};
+    incoming const receive{0, buffer.data(), length};
+    return group.post(q, on, {&send, group.rank() == 0 ? 1U : 0U},
+                      {&receive, group.rank() == 1 ? 1U : 0U}, 1);
+  };
+  if (group.rank() > 1) return;
+  auto posted = post(lane::rows, first);
+  if (group.rank() == 0) return group.wait(q, std::move(posted));
+  auto other = post(lane::weights, second);
+  try {
+    group.wait(q, std::move(posted));
+  } catch (...) {  // not reached
+  }
+}
+
+void thrown_between() {
+  std::vector<std::byte> buffer(24);
+  group_type group(MPI_COMM_WORLD);
+  host_device::queue q;
+  incoming const receive{0, buffer.data(), 24};
+  auto posted = group.post(q, lane::rows, {}, {&receive, group.rank() == 1 ? 1U : 0U}, 1);
+  if (group.rank() == 1) throw std::runtime_error("my own trouble");
+  group.wait(q, std::move(posted));
+}
+
 std::map<std::string, void (*)()> const scenarios{
     {"bad_ids", bad_ids},
     {"other_call", other_call},
@@ -150,6 +184,8 @@ std::map<std::string, void (*)()> const scenarios{
     {"lone_exception", lone_exception},
     {"missing_parts", [] { unequal(200, true); }},
     {"not_waited_for", [] { unequal(300, false); }},
+    {"late_message", late_message},
+    {"thrown_between", thrown_between},
 };
 
 }  // namespace

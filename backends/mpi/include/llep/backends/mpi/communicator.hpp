@@ -37,7 +37,9 @@ struct options {
 ///           `staged`, post copies what it sends through staging memory, and wait puts copies of
 ///           what came on q.
 /// Errors    MPI can't take back what was posted, so abort prints the cause and ends the job: it
-///           doesn't return. Destruction with transfers under way does the same.
+///           doesn't return. While transfers of this rank are under way, whichever they are, a call
+///           that fails does the same instead of throwing, and so does destruction: once a call has
+///           thrown, no transfer touches this rank's memory.
 ///           Besides, invalid_argument for messages that break the contract: nothing is sent then.
 /// Threads   the thread that may call MPI (MPI_THREAD_FUNNELED will do).
 template <device D = host_device, access Access = D::host_memory ? access::direct : access::staged>
@@ -81,12 +83,11 @@ class communicator {
   }
   ~communicator() {
     if (state_ == nullptr) return;
-    for (auto const& pool : state_->pools)
-      for (transfer_type const& t : pool)
-        if (t.posted().under_way())
-          end_job(state_->cause.value_or(
-                      error(errc::communication, "left without waiting for " + t.posted().name())),
-                  rank());
+    if (requests const* const left = under_way())
+      end_job({errc::communication,
+               (state_->lines[0].unwinding() ? "left by an exception, without" : "left without") +
+                   (" waiting for " + left->name())},
+              rank());
   }
 
   [[nodiscard]] rank_id rank() const noexcept { return state_->lines[0].rank(); }
@@ -131,8 +132,10 @@ class communicator {
   }
 
   void wait(queue& q, ticket posted) {
-    expects(posted.of_ != nullptr, "mpi: a ticket is waited for once");
-    guarded([&] { posted.of_->finish(q); });
+    guarded([&] {
+      expects(posted.of_ != nullptr, "mpi: a ticket is waited for once");
+      posted.of_->finish(q);
+    });
   }
 
   void progress() {
@@ -170,16 +173,27 @@ class communicator {
     std::optional<error> cause;  // of the transport's failure
   };
 
-  // Runs a call's body, unless the transport has failed; notes it if it does.
+  // Runs a call's body, unless the transport has failed; notes it if it does. What it throws ends
+  // the job while MPI may still write to memory that unwinding would free.
   template <class Body>
   auto guarded(Body body) {
     if (state_->cause) throw error(*state_->cause);
     try {
       return body();
-    } catch (error const& e) {
-      if (e.code() == errc::communication) state_->cause = e;
+    } catch (...) {
+      error const why = current_error(rank());
+      if (under_way() != nullptr) end_job(why, rank());
+      if (why.code() == errc::communication) state_->cause = why;
       throw;
     }
+  }
+
+  // A post whose memory MPI may still touch, or null.
+  [[nodiscard]] requests const* under_way() const noexcept {
+    for (auto const& pool : state_->pools)
+      for (transfer_type const& t : pool)
+        if (t.posted().under_way()) return &t.posted();
+    return nullptr;
   }
 
   // The first one, so that the same calls find the same transfers, which are large enough.

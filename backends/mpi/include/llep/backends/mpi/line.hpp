@@ -17,7 +17,7 @@ namespace llep::mpi {
 class line {
  public:
   /// Collective over `of`, which is left as it is. `name` is for messages.
-  line(MPI_Comm of, char const* name) : name_(name), unwinding_(std::uncaught_exceptions()) {
+  line(MPI_Comm of, char const* name) : name_(name), exceptions_(std::uncaught_exceptions()) {
     check(MPI_Comm_dup(of, &comm_), "duplicating the communicator");
     check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "setting the error handler");
     int rank = 0;
@@ -32,7 +32,7 @@ class line {
   /// Collective, so it isn't freed while an exception unwinds: that may happen on this rank alone.
   ~line() {
     int finalised = 0;
-    if (std::uncaught_exceptions() > unwinding_) return;
+    if (unwinding()) return;
     if (MPI_Finalized(&finalised) == MPI_SUCCESS && finalised == 0) MPI_Comm_free(&comm_);
   }
 
@@ -40,6 +40,8 @@ class line {
   [[nodiscard]] rank_id rank() const noexcept { return rank_; }
   [[nodiscard]] std::int32_t size() const noexcept { return size_; }
   [[nodiscard]] char const* name() const noexcept { return name_; }
+  /// An exception thrown since it was made is leaving its scope.
+  [[nodiscard]] bool unwinding() const noexcept { return std::uncaught_exceptions() > exceptions_; }
 
   void check(int status, std::string_view doing, call_site at = call_site::here()) const {
     mpi::check(status, doing, rank_, at);
@@ -48,7 +50,7 @@ class line {
  private:
   MPI_Comm comm_ = MPI_COMM_NULL;
   char const* name_;
-  int unwinding_;  // exceptions that were unwinding when it was made
+  int exceptions_;  // exceptions that were unwinding when it was made
   rank_id rank_ = no_rank;
   std::int32_t size_ = 0;
 };

@@ -31,7 +31,7 @@ class requests {
     open_ = 0;
   }
   /// MPI may still touch memory.
-  [[nodiscard]] bool under_way() const { return open_ > 0; }
+  [[nodiscard]] bool under_way() const noexcept { return open_ > 0; }
   /// "rows #4".
   [[nodiscard]] std::string name() const {
     return std::string(line_->name()) + " #" + std::to_string(sequence_);

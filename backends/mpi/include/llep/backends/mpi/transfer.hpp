@@ -28,7 +28,7 @@ class transfer {
   explicit transfer(D& device) : device_(&device), reached_(device.make_event()), stage_(device) {}
 
   [[nodiscard]] bool idle() const { return idle_; }
-  [[nodiscard]] requests const& posted() const { return requests_; }
+  [[nodiscard]] requests const& posted() const noexcept { return requests_; }
 
   /// Blocks until q has reached this place.
   void start(queue& q, line const& on, std::int64_t sequence, std::span<outgoing const> sends,
