@@ -126,6 +126,10 @@ double best_product(MPI_Comm world) {
 void print_json(settings const& how, machine const& on, std::vector<result> const& all) {
   std::printf("{\"hot\": %d, \"repeat\": %d, \"probe_before\": %.3f, \"probe_after\": %.3f, ",
               static_cast<int>(how.hot), how.repeat, on.probe_before, on.probe_after);
+  std::printf("\"T\": %lld, \"H\": %lld, \"F\": %lld, \"E\": %d, \"K\": %lld, ",
+              static_cast<long long>(tokens), static_cast<long long>(hidden),
+              static_cast<long long>(inner), static_cast<int>(experts),
+              static_cast<long long>(choices));
   std::printf("\"valid\": %s, \"gemm_gflops\": %.1f, \"load_average\": %.2f, \"results\": [",
               on.valid() ? "true" : "false", on.gemm / 1e9, on.load_average);
   for (result const& r : all)

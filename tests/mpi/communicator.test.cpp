@@ -30,6 +30,13 @@ TEST_CASE("mpi: ranks are those of the user's communicator, which stays as it wa
   MPI_Errhandler_free(&before);
 }
 
+int copied = 0;
+int note_copy(MPI_Comm /*of*/, int /*key*/, void* /*state*/, void* value, void* copy, int* wanted) {
+  ++copied;
+  *static_cast<void**>(copy) = value;
+  *wanted = 1;
+  return MPI_SUCCESS;
+}
 int deleted = 0;
 int note_deletion(MPI_Comm /*of*/, int /*key*/, void* /*value*/, void* /*state*/) {
   ++deleted;
@@ -39,7 +46,8 @@ int note_deletion(MPI_Comm /*of*/, int /*key*/, void* /*value*/, void* /*state*/
 TEST_CASE("mpi: what a communicator has duplicated it frees", "[mpi]") {
   int key = 0;
   MPI_Comm users = MPI_COMM_NULL;
-  MPI_Comm_create_keyval(MPI_COMM_DUP_FN, note_deletion, &key, nullptr);
+  copied = deleted = 0;
+  MPI_Comm_create_keyval(note_copy, note_deletion, &key, nullptr);
   MPI_Comm_dup(MPI_COMM_WORLD, &users);
   MPI_Comm_set_attr(users, key, &key);  // duplicates get it, too
   {
@@ -47,9 +55,12 @@ TEST_CASE("mpi: what a communicator has duplicated it frees", "[mpi]") {
     mpi::communicator group(std::move(first));
     host_device::queue q;
     testing::check_communicator(group, q, 3);
+    CHECK(copied == 3);
     CHECK(deleted == 0);
   }
   CHECK(deleted == 3);
+  CHECK_THROWS_AS(mpi::communicator(users, host_device(), {.most_message_bytes = 0}), error);
+  CHECK(copied == deleted);
   MPI_Comm_free(&users);
   CHECK(deleted == 4);
   MPI_Comm_free_keyval(&key);

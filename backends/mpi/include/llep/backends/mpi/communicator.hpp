@@ -71,11 +71,10 @@ class communicator {
   /// Collective over `ranks`, an intracommunicator; so is destruction. `ranks` is duplicated and
   /// left as it is.
   /// @throws llep::error: invalid_argument, on every rank alike, where the options aren't legal or
-  ///         differ; communication where MPI fails.
+  ///         differ: nothing is duplicated then; communication where MPI fails. Where that is in a
+  ///         call on `ranks`, its error handler is asked first: MPI's default ends the job.
   explicit communicator(MPI_Comm ranks, D own_device = D(), options const& how = {})
-      : state_(std::make_unique<state>(ranks, std::move(own_device), how)) {
-    check_options();
-  }
+      : state_(std::make_unique<state>(ranks, std::move(own_device), checked(ranks, how))) {}
   communicator(communicator&&) noexcept = default;
   communicator& operator=(communicator&& other) noexcept {
     std::swap(state_, other.state_);
@@ -203,14 +202,13 @@ class communicator {
     return pool.emplace_back(device());
   }
 
-  void check_options() {
-    line const& on = state_->lines[gather_line];
-    int const most = state_->how.most_message_bytes;
-    std::array<int, 2> range{most, -most};
-    on.check(MPI_Allreduce(MPI_IN_PLACE, range.data(), 2, MPI_INT, MPI_MIN, on.comm()),
-             "comparing options");
+  [[nodiscard]] static options const& checked(MPI_Comm ranks, options const& how) {
+    std::array<int, 2> range{how.most_message_bytes, -how.most_message_bytes};
+    check(MPI_Allreduce(MPI_IN_PLACE, range.data(), 2, MPI_INT, MPI_MIN, ranks),
+          "comparing options", no_rank);
     expects(range[0] >= 1, "mpi: most_message_bytes must be at least 1");
     expects(range[0] == -range[1], "mpi: most_message_bytes must be the same on every rank");
+    return how;
   }
 
   void check_messages(std::span<outgoing const> sends, std::span<incoming const> receives,

@@ -17,6 +17,8 @@ namespace llep::mpi {
 class line {
  public:
   /// Collective over `of`, which is left as it is. `name` is for messages.
+  /// @throws llep::error: communication where MPI fails; duplicating is still under the error
+  ///         handler of `of`, which may end the job instead, as MPI's default does.
   line(MPI_Comm of, char const* name) : name_(name), exceptions_(std::uncaught_exceptions()) {
     check(MPI_Comm_dup(of, &comm_), "duplicating the communicator");
     check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "setting the error handler");
@@ -30,10 +32,12 @@ class line {
   line(line const&) = delete;
   line& operator=(line const&) = delete;
   /// Collective, so it isn't freed while an exception unwinds: that may happen on this rank alone.
+  /// Where MPI can't free it that ends the job.
   ~line() {
     int finalised = 0;
-    if (unwinding()) return;
-    if (MPI_Finalized(&finalised) == MPI_SUCCESS && finalised == 0) MPI_Comm_free(&comm_);
+    if (unwinding() || MPI_Finalized(&finalised) != MPI_SUCCESS || finalised != 0) return;
+    int const status = MPI_Comm_free(&comm_);
+    if (status != MPI_SUCCESS) end_job(failure(status, "freeing a communicator", rank_), rank_);
   }
 
   [[nodiscard]] MPI_Comm comm() const noexcept { return comm_; }

@@ -32,7 +32,7 @@ class requests {
   }
   /// MPI may still touch memory.
   [[nodiscard]] bool under_way() const noexcept { return open_ > 0; }
-  /// "rows #4".
+  /// "rows #4". Allocates once the number is long: for what has failed.
   [[nodiscard]] std::string name() const {
     return std::string(line_->name()) + " #" + std::to_string(sequence_);
   }
@@ -91,7 +91,8 @@ class requests {
     int n = 0;
     int const status = some(static_cast<int>(requests_.size()), requests_.data(), &n, done_.data(),
                             statuses_.data());
-    if (status != MPI_ERR_IN_STATUS) line_->check(status, name());
+    if (status != MPI_SUCCESS && status != MPI_ERR_IN_STATUS)
+      throw failure(status, name(), line_->rank());
     if (n == MPI_UNDEFINED) n = 0;
     open_ -= n;
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
@@ -104,7 +105,8 @@ class requests {
 
   void check_length(part const& p, MPI_Status const& status) const {
     int got = 0;
-    line_->check(MPI_Get_count(&status, MPI_BYTE, &got), name());
+    int const known = MPI_Get_count(&status, MPI_BYTE, &got);
+    if (known != MPI_SUCCESS) fail(known, p);
     if (got != p.bytes)
       throw error(errc::communication,
                   "mpi: " + describe(p) + ": there came " + std::to_string(got), line_->rank(),

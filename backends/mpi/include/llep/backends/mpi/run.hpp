@@ -14,12 +14,11 @@ namespace llep::mpi {
 
 namespace detail {
 
-// Where all ranks meet before they leave. MPI ends the job if it can't go on: `world` has the
-// default error handler.
+// Where all ranks meet before they leave. Not MPI_Barrier, even where it is waited for at once: that
+// doesn't match the barrier of a rank that tests for it.
 inline MPI_Request reach_end(MPI_Comm world) {
   MPI_Request everybody = MPI_REQUEST_NULL;
-  MPI_Ibarrier(world,
-               &everybody);  // also where it is waited for at once: it matches no MPI_Barrier
+  MPI_Ibarrier(world, &everybody);
   return everybody;
 }
 
@@ -43,14 +42,16 @@ inline bool all_reach_end(MPI_Comm world, std::chrono::milliseconds patience) {
 /// Prints what `body` throws on standard error. Ranks that throw together, as they do what a
 /// dispatcher has agreed on, end in order; where the others don't come to an end within `patience`
 /// this one ends the job rather than wait for them.
-/// @return 0, or 1 if `body` threw: for main to return. Call it once.
+/// @return 0, or 1 if `body` threw or MPI can't start or end: for main to return. Call it once.
 template <class Body>
 [[nodiscard]] int run(int& argc, char**& argv, Body body,
                       std::chrono::milliseconds patience = std::chrono::seconds(1)) {
   int level = MPI_THREAD_SINGLE;
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS) return 1;
   int rank = 0;
-  MPI_Comm world = MPI_COMM_NULL;  // the body may leave messages of its own in MPI_COMM_WORLD
+  // The body may leave messages of its own in MPI_COMM_WORLD, and another error handler. This one
+  // keeps the default: whatever fails on it ends the job, so nobody looks at its calls' statuses.
+  MPI_Comm world = MPI_COMM_NULL;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_dup(MPI_COMM_WORLD, &world);
   int result = 0;
@@ -67,8 +68,7 @@ template <class Body>
     std::fprintf(stderr, "%s\n", why.what());
   }
   MPI_Comm_free(&world);
-  MPI_Finalize();
-  return result;
+  return MPI_Finalize() == MPI_SUCCESS ? result : 1;
 }
 
 }  // namespace llep::mpi

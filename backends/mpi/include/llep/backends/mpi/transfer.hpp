@@ -13,10 +13,10 @@
 
 namespace llep::mpi {
 
-/// How device memory gets to MPI. Host memory always goes `direct`.
+/// How device memory gets to MPI. Any MPI takes host memory either way, `direct` without copies.
 enum class access {
   staged,  ///< through the device's staging memory: for any MPI
-  direct,  ///< MPI is given device pointers: the user says that it is device-aware
+  direct,  ///< MPI is given the pointers: where not to host memory, the user says that it is aware
 };
 
 /// One post, from its start until it was waited for. Reused: allocates only while it grows.
