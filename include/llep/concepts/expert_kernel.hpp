@@ -36,8 +36,9 @@ struct expert_kernel_tag {};
 ///           native(e)                 where block b of an expert lies that this rank owns
 ///           work_bytes(rows)          scratch that `forward` needs for groups of so many rows
 ///           forward(q, groups, x, y, work)   y row = expert(x row), see Shapes
-/// Shapes    x, y: rows of H row_type elements, packed. Groups don't overlap; each has >= 1 row;
-///           rows of x and y that are in no group are left alone. x and y don't overlap.
+/// Shapes    x, y: rows of H row_type elements, packed. Groups don't overlap; each has >= 1 row; an
+///           expert is in at most one group of a call. Rows of x and y that are in no group are
+///           left alone. x and y don't overlap.
 /// Units     rows, and elements inside a row; blocks are opaque bytes, 256-byte aligned when lent.
 /// Order     `forward` puts its work on q; `groups` is read during the call only. One step may come
 ///           in several calls, each with other groups, never with none. native's memory stays where

@@ -69,7 +69,9 @@ struct gradient_group {
 ///                                  gy, that by the y row; adds the groups' gradients of weights.
 ///                                  `saved` may be null: then it computes again what forward would
 ///                                  have saved. Also null where saved_row_bytes() is 0
-/// Shapes    gx and gy as x and y: they don't overlap, and rows in no group are left alone.
+/// Shapes    gx and gy as x and y: they don't overlap, and rows in no group are left alone. An
+///           expert is in at most one group of a call, so that groups may run at once: no two of
+///           them add to the same gradient.
 /// Order     rows of a group are added in a fixed order: the same call gives the same bits. With
 ///           and without `saved` too. One step may come in several calls, each with other groups.
 ///           saved_row_bytes, grad_elements and backward_work_bytes are pure, and hang on nothing
