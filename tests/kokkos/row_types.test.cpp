@@ -7,6 +7,11 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
+
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 #include <llep/testing/seeded.hpp>
 
@@ -137,5 +142,39 @@ TEMPLATE_TEST_CASE("row types: any float goes to a neighbour that isn't further 
       REQUIRE(gap <= std::fabs(position<TestType>(bits - 1) - double{value}));
   }
 }
+
+#ifdef __SSE__
+// As programs that are linked with -ffast-math do. Compared is afterwards.
+template <class F>
+void without_subnormals(F f) {
+  constexpr unsigned flush_results = 0x8000, flush_operands = 0x40;
+  unsigned const before = _mm_getcsr();
+  _mm_setcsr(before | flush_results | flush_operands);
+  f();
+  _mm_setcsr(before);
+}
+
+TEST_CASE("row types: half keeps its subnormals where float's are flushed to 0", "[kokkos]") {
+  std::vector<float> read(patterns);
+  std::vector<std::uint16_t> stored(patterns);
+  float volatile smallest = std::numeric_limits<float>::denorm_min();
+  bool flushed = false;
+  without_subnormals([&] {
+    flushed = smallest * 1.0F == 0.0F;
+    for (std::uint32_t bits = 0; bits < patterns; ++bits) {
+      read[bits] = static_cast<float>(pattern<half>(bits));
+      stored[bits] = half(read[bits]).bits;
+    }
+  });
+  REQUIRE(flushed);
+  for (std::uint32_t bits = 0; bits < patterns; ++bits) {
+    CAPTURE(bits);
+    double const expected = meaning<half>(bits);
+    if (std::isnan(expected)) continue;
+    REQUIRE(double{read[bits]} == expected);
+    REQUIRE(stored[bits] == bits);
+  }
+}
+#endif
 
 }  // namespace

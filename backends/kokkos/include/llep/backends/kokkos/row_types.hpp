@@ -43,9 +43,12 @@ struct half {
   KOKKOS_FUNCTION explicit operator float() const {
     std::uint32_t const sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16U;
     std::uint32_t const shifted = static_cast<std::uint32_t>(bits & 0x7FFFU) << 13U;
-    // The exponent's bias is 15 here and 127 there; the product is exact, subnormals included.
-    auto const finite =
-        Kokkos::bit_cast<std::uint32_t>(Kokkos::bit_cast<float>(shifted) * 0x1p112F);
+    // The exponent's bias is 15 here and 127 there. A subnormal is a normal float, and never lies in
+    // a subnormal one on its way: programs may flush those to 0 (-ffast-math).
+    float const tiny = static_cast<float>(bits & 0x3FF) * 0x1p-24F;
+    std::uint32_t const normal = shifted + 0x38000000U;
+    std::uint32_t const finite =
+        shifted < 0x00800000U ? Kokkos::bit_cast<std::uint32_t>(tiny) : normal;
     std::uint32_t const wide = shifted >= 0x0F800000U ? shifted | 0x7F800000U : finite;
     return Kokkos::bit_cast<float>(sign | wide);
   }
@@ -58,7 +61,8 @@ struct half {
       std::uint32_t const rebiased = magnitude - 0x38000000U;
       return (rebiased + 0xFFFU + ((rebiased >> 13U) & 1U)) >> 13U;
     }
-    // Subnormal: the float unit rounds, at the place where 0.5 has 2^-24.
+    // Subnormal: the float unit rounds, at the place where 0.5 has 2^-24. What a float has of
+    // subnormals becomes 0 there in any case.
     float const at_half = Kokkos::bit_cast<float>(magnitude) + 0.5F;
     return Kokkos::bit_cast<std::uint32_t>(at_half) - 0x3F000000U;
   }
