@@ -34,7 +34,10 @@ concept real_element = std::same_as<T, float> || std::same_as<T, double>;
 /// Threads    as llep::device. An instance that ranks share runs their kernels in turns; give each
 ///            its own: `own_instance`.
 /// Order      gate_gradient's sums are a thread's, as the order that is asked for is serial.
-template <execution_space Space = Kokkos::DefaultExecutionSpace>
+///
+/// @tparam Waits whether kernels may still run when their launch has returned; true is always right
+template <execution_space Space = Kokkos::DefaultExecutionSpace,
+          bool Waits = !completes_on_return<Space>>
 class device {
  public:
   using device_concept = device_tag;
@@ -66,11 +69,11 @@ class device {
 
   /// An instance that runs beside the others where the space can, else the same one again.
   [[nodiscard]] queue make_queue() {
-    if constexpr (completes_on_return<Space>)
-      return queue(space_);
-    else
+    if constexpr (Waits)
       return detail::translated(
           [&] { return queue(Kokkos::Experimental::partition_space(space_, 1)[0]); });
+    else
+      return queue(space_);
   }
   [[nodiscard]] event make_event() { return {}; }
 
@@ -88,7 +91,7 @@ class device {
     });
   }
   void record(event& e, queue& q) {
-    if constexpr (!completes_on_return<Space>) e.at_ = q.space();
+    if constexpr (Waits) e.at_ = q.space();
   }
   void wait(queue& q, event& e) {
     if (e.at_ && !(*e.at_ == q.space())) sync(e);
@@ -227,9 +230,9 @@ class device {
   }
 
   Space space_;
-  detail::aligned_memory<Space, memory_space> memory_;
-  detail::aligned_memory<Space, staging_space> staging_;
-  detail::scratch_memory<Space> counters_;
+  detail::aligned_memory<memory_space, Waits> memory_;
+  detail::aligned_memory<staging_space, Waits> staging_;
+  detail::scratch_memory<memory_space, Waits> counters_;
   event counted_;
 };
 

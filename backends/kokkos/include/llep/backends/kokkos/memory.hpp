@@ -16,19 +16,33 @@
 
 namespace llep::kokkos::detail {
 
+/// @throws std::bad_alloc if there isn't so much, llep::error (device) for anything else
+template <class MemorySpace>
+[[nodiscard]] void* take_memory(byte_count bytes) {
+  return translated(
+      [&] { return Kokkos::kokkos_malloc<MemorySpace>("llep", static_cast<std::size_t>(bytes)); });
+}
+
+/// @tparam Waits whether kernels may still use it, on whatever instance: then for all of them
+template <class MemorySpace, bool Waits>
+void give_memory_back(void* begin) noexcept {
+  try {
+    if constexpr (Waits) Kokkos::fence("llep::free");
+    Kokkos::kokkos_free<MemorySpace>(begin);
+  } catch (...) {  // a device that can't wait or free is broken, and its next call says so
+  }
+}
+
 /// Memory of a Kokkos memory space. Kokkos aligns to less than 256 bytes, so a block is larger than
 /// what is seen of it, and where it began is noted here: the host may not write beside it.
-template <class Space, class MemorySpace>
+template <class MemorySpace, bool Waits>
 class aligned_memory {
  public:
   [[nodiscard]] void* allocate(byte_count bytes) {
     if (bytes < 0 || bytes > (std::numeric_limits<byte_count>::max)() - alignment)
       throw std::bad_alloc();
     blocks_.reserve(blocks_.size() + 1);  // so that noting it can't fail
-    void* const begin = translated([&] {
-      return Kokkos::kokkos_malloc<MemorySpace>("llep",
-                                                static_cast<std::size_t>(bytes + alignment));
-    });
+    void* const begin = take_memory<MemorySpace>(bytes + alignment);
     auto const address = reinterpret_cast<std::uintptr_t>(begin);
     auto* const seen = static_cast<std::byte*>(begin) + (alignment - address % alignment);
     blocks_.push_back({seen, begin});
@@ -36,14 +50,10 @@ class aligned_memory {
   }
 
   void deallocate(void* seen) noexcept {
-    fence_all<Space>();
     auto const at = std::find_if(blocks_.begin(), blocks_.end(),
                                  [=](block const& b) { return b.seen == seen; });
     if (at == blocks_.end()) return;  // null
-    try {
-      Kokkos::kokkos_free<MemorySpace>(at->begin);
-    } catch (...) {  // a device that can't free is broken, and its next call says so
-    }
+    give_memory_back<MemorySpace, Waits>(at->begin);
     *at = blocks_.back();
     blocks_.pop_back();
   }
@@ -58,7 +68,7 @@ class aligned_memory {
 };
 
 /// Device memory of the device's own: grows, and its content is lost then.
-template <class Space>
+template <class MemorySpace, bool Waits>
 class scratch_memory {
  public:
   scratch_memory() = default;
@@ -74,10 +84,7 @@ class scratch_memory {
   [[nodiscard]] void* reserve(byte_count bytes) {
     if (bytes > bytes_) {
       release();
-      begin_ = translated([&] {
-        return Kokkos::kokkos_malloc<typename Space::memory_space>("llep",
-                                                                   static_cast<std::size_t>(bytes));
-      });
+      begin_ = take_memory<MemorySpace>(bytes);
       bytes_ = bytes;
     }
     return begin_;
@@ -86,8 +93,7 @@ class scratch_memory {
  private:
   void release() noexcept {
     if (begin_ == nullptr) return;
-    fence_all<Space>();
-    Kokkos::kokkos_free<typename Space::memory_space>(begin_);
+    give_memory_back<MemorySpace, Waits>(begin_);
     begin_ = nullptr;
     bytes_ = 0;
   }

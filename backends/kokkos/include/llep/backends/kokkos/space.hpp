@@ -107,17 +107,6 @@ KOKKOS_FUNCTION void for_strips(team_member<Space> const& team, std::int64_t col
                        });
 }
 
-/// Nothing runs any more on any instance.
-template <class Space>
-void fence_all() noexcept {
-  if constexpr (!completes_on_return<Space>) {
-    try {
-      Kokkos::fence("llep::free");
-    } catch (...) {  // a device that can't wait is broken, and its next call says so
-    }
-  }
-}
-
 /// Calls f; what Kokkos throws becomes what this library throws.
 template <class F>
 auto translated(F f) {
