@@ -43,8 +43,8 @@ struct half {
   KOKKOS_FUNCTION explicit operator float() const {
     std::uint32_t const sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16U;
     std::uint32_t const shifted = static_cast<std::uint32_t>(bits & 0x7FFFU) << 13U;
-    // The exponent's bias is 15 here and 127 there. A subnormal becomes a normal float, and never is
-    // a subnormal one on its way: programs may flush those to 0 (-ffast-math).
+    // The exponent's bias is 15 here and 127 there. A subnormal becomes a normal float, and is none
+    // of float's subnormals on its way: programs may flush those to 0 (-ffast-math).
     float const tiny = static_cast<float>(bits & 0x3FF) * 0x1p-24F;
     std::uint32_t const normal = shifted + 0x38000000U;
     std::uint32_t const finite =
