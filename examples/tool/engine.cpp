@@ -46,9 +46,13 @@ engine find_engine(std::string const& backend, std::string const& kernel) {
     throw input_error("--backend: " + backend + " is not built into this program, only " +
                       listed([](engine const& e) { return e.backend; }) + "; where backends/" +
                       backend + " exists, configure with -D LLEP_BACKENDS=" + backend);
+  bool const elsewhere = std::any_of(built_in.begin(), built_in.end(),
+                                     [&](engine const& e) { return e.kernel == kernel; });
   throw input_error("--kernel: " + shown(kernel) + " is not built into this program for the " +
                     backend + " backend, only " + own +
-                    "; where backends/NAME exists, configure with -D LLEP_BACKENDS=NAME");
+                    (elsewhere ? ""
+                               : "; where backends/NAME exists, configure with "
+                                 "-D LLEP_BACKENDS=NAME"));
 }
 
 std::string fastest_kernel() {

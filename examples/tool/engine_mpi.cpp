@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <streambuf>
@@ -33,6 +34,7 @@ class session {
  public:
   session() {
     MPI_Init(nullptr, nullptr);
+    MPI_Comm_dup(MPI_COMM_WORLD, &ours_);  // in which nothing else is under way at the end
     if (rank_of_process() == 0) return;
     static auto* const nothing = new discarding;  // std::cout is flushed when statics are gone
     std::cout.rdbuf(nothing);
@@ -47,15 +49,19 @@ class session {
       if (errors_ != nullptr) std::cerr.rdbuf(errors_);
       return;
     }
+    MPI_Comm_free(&ours_);
     MPI_Finalize();
+    // The job's exit code is rank 0's: where another ends with an error mpiexec kills those that
+    // are left, and rank 0 may not have printed yet.
+    if (errors_ != nullptr) std::_Exit(0);
   }
 
  private:
-  static bool all_end_soon() {
+  bool all_end_soon() {
     using clock = std::chrono::steady_clock;
     auto const deadline = clock::now() + std::chrono::seconds(5);
     MPI_Request everybody = MPI_REQUEST_NULL;
-    MPI_Ibarrier(MPI_COMM_WORLD, &everybody);
+    MPI_Ibarrier(ours_, &everybody);
     for (int here = 0; here == 0;) {
       if (clock::now() > deadline) return false;
       MPI_Test(&everybody, &here, MPI_STATUS_IGNORE);
@@ -64,6 +70,7 @@ class session {
     return true;
   }
 
+  MPI_Comm ours_ = MPI_COMM_NULL;
   std::streambuf* errors_ = nullptr;
 };
 

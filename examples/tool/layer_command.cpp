@@ -74,9 +74,9 @@ bool judge(layer_case const& data, layer_result const& result, element computing
 
 int run_layer_command(layer_options const& chosen) {
   auto const on = find_engine(chosen.backend, chosen.kernel);
+  auto const session = on.start(chosen.ranks);
   if (chosen.scheduler != schedulers.front() && !on.takes_turns)
     throw input_error("--scheduler: the ranks of backend " + on.backend + " don't take turns");
-  auto const session = on.start(chosen.ranks);
   auto const data = read_layer_case(chosen.path);
   auto const setup = setup_of(chosen);
   auto const result = on.run_layer(data, setup);
