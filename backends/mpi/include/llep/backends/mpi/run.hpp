@@ -14,8 +14,8 @@ namespace llep::mpi {
 
 namespace detail {
 
-// Where all ranks meet before they leave. Not MPI_Barrier, even where it is waited for at once: that
-// doesn't match the barrier of a rank that tests for it.
+// Where all ranks meet before they leave. Not MPI_Barrier, even where it is waited for at once:
+// that doesn't match the barrier of a rank that tests for it.
 inline MPI_Request reach_end(MPI_Comm world) {
   MPI_Request everybody = MPI_REQUEST_NULL;
   MPI_Ibarrier(world, &everybody);
