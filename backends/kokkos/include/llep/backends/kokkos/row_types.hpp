@@ -43,12 +43,12 @@ struct half {
   KOKKOS_FUNCTION explicit operator float() const {
     std::uint32_t const sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16U;
     std::uint32_t const shifted = static_cast<std::uint32_t>(bits & 0x7FFFU) << 13U;
-    // The exponent's bias is 15 here and 127 there. A subnormal becomes a normal float, and is none
-    // of float's subnormals on its way: programs may flush those to 0 (-ffast-math).
-    float const tiny = static_cast<float>(bits & 0x3FF) * 0x1p-24F;
-    std::uint32_t const normal = shifted + 0x38000000U;
+    // The exponent's bias is 15 here and 127 there. A subnormal's fraction is set behind the 1 of
+    // 2^-14, which is then taken off: exact, and by normal floats alone, as programs may flush
+    // others to 0 (-ffast-math). Compilers have vectors for that.
+    float const tiny = Kokkos::bit_cast<float>(shifted + 0x38800000U) - 0x1p-14F;
     std::uint32_t const finite =
-        shifted < 0x00800000U ? Kokkos::bit_cast<std::uint32_t>(tiny) : normal;
+        shifted < 0x00800000U ? Kokkos::bit_cast<std::uint32_t>(tiny) : shifted + 0x38000000U;
     std::uint32_t const wide = shifted >= 0x0F800000U ? shifted | 0x7F800000U : finite;
     return Kokkos::bit_cast<float>(sign | wide);
   }
