@@ -94,7 +94,7 @@ function(llep_unpack script)
   if(NOT status EQUAL 0)
     string(STRIP "${output}" output)
     list(JOIN ARGN " " packages)
-    message(STATUS "llep: Debian's archive (${script} ${packages}) gave nothing: ${output}")
+    message(STATUS "llep: Debian's archive didn't give all of ${script} ${packages}: ${output}")
   endif()
 endfunction()
 
