@@ -222,19 +222,19 @@ TEST_CASE("conformance: a device that goes back wrongly is caught by name",
 /// it must. Each of the flags breaks a promise.
 class lazy_device {
   struct work {
-    std::vector<std::function<void()>> tasks;
+    std::vector<std::function<void()>> steps;
     std::size_t done = 0;
     void run(std::size_t up_to) {
-      while (done < up_to) tasks[done++]();
+      while (done < up_to) steps[done++]();
     }
-    void run() { run(tasks.size()); }
+    void run() { run(steps.size()); }
   };
 
  public:
   using device_concept = device_tag;
   static constexpr bool host_memory = false;
   struct queue {
-    std::shared_ptr<work> todo;
+    std::shared_ptr<work> put;
   };
   struct event {
     std::shared_ptr<work> of = std::make_shared<work>();
@@ -261,43 +261,43 @@ class lazy_device {
     auto task = [=, this, none = host_device::queue{}]() mutable {
       host_.copy(none, dst, src, bytes);
     };
-    auto& tasks = q.todo->tasks;
-    auto const jumps = runs_last_first && tasks.size() > q.todo->done ? 1 : 0;
-    tasks.insert(tasks.end() - jumps, task);
+    auto& steps = q.put->steps;
+    auto const jumps = runs_last_first && steps.size() > q.put->done ? 1 : 0;
+    steps.insert(steps.end() - jumps, task);
   }
-  void record(event& e, queue& q) { e = {q.todo, q.todo->tasks.size()}; }
+  void record(event& e, queue& q) { e = {q.put, q.put->steps.size()}; }
   void wait(queue& q, event& e) {
-    if (!ignores_events) q.todo->tasks.push_back([e] { e.of->run(e.mark); });
+    if (!ignores_events) q.put->steps.push_back([e] { e.of->run(e.mark); });
   }
   void sync(event& e) { e.of->run(e.mark); }
 
   template <class... Args>
   void count(queue& q, Args... args) {
-    q.todo->run(), host_.count(none_, args...);
+    q.put->run(), host_.count(none_, args...);
   }
   template <class... Args>
   void index(queue& q, Args... args) {
-    q.todo->run(), host_.index(none_, args...);
+    q.put->run(), host_.index(none_, args...);
   }
   template <class... Args>
   void pack(queue& q, Args... args) {
-    q.todo->run(), host_.pack(none_, args...);
+    q.put->run(), host_.pack(none_, args...);
   }
   template <class... Args>
   void move_rows(queue& q, Args... args) {
-    q.todo->run(), host_.move_rows(none_, args...);
+    q.put->run(), host_.move_rows(none_, args...);
   }
   template <class Row, class Gate>
   void combine(queue& q, Row const* y, std::int32_t const* slots, matrix_ref<Gate const> gates,
                matrix_ref<Row> out) {
-    q.todo->run(), host_.combine(none_, y, slots, gates, out);
+    q.put->run(), host_.combine(none_, y, slots, gates, out);
   }
 
   lazy_device() = default;
   lazy_device(lazy_device&&) = default;
   lazy_device& operator=(lazy_device&&) = default;
   ~lazy_device() {
-    for (auto const& w : all_) w->tasks.clear();  // they hold each other
+    for (auto const& w : all_) w->steps.clear();  // they hold each other
     for (void* const p : given_back_) host_.deallocate(p);
   }
 

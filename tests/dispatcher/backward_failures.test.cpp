@@ -23,18 +23,6 @@ using emulated::scheduling;
 
 constexpr rank_id culprit = 5;
 
-random_layer<double> eight_ranks() {
-  random_layer<double> layer;
-  layer.ranks = 8;
-  layer.experts = 16;
-  layer.choices = 2;
-  layer.tokens.assign(8, 30);
-  layer.owner = contiguous_owners(16, 8);
-  std::mt19937_64 random(4);
-  fill(layer, random);
-  return layer;
-}
-
 template <class Body>
 void everywhere(Body body) {
   body(emulated::options{scheduling::concurrent});
@@ -61,7 +49,7 @@ class failing_kernel : public Kernel {
 template <placement Placement, class Kernel>
 void check_kernel_failure(int calls_before, training const& keep) {
   using device_type = typename Kernel::device_type;
-  auto const layer = eight_ranks();
+  auto const layer = eight_ranks(30);
   auto const grad_out = random_grad_out(layer, 1);
   everywhere([&](emulated::options const& how) {
     gradients<double> result(layer);
@@ -139,14 +127,22 @@ void try_poor(Group& group, bool& poor, std::string& told, Body body) {
   group.all_gather(q, &word, all, 1);
 }
 
+// Every rank was told the same.
+void check_told(std::vector<std::string> const& told) {
+  for (auto const& text : told) {
+    CHECK(text == told[0]);
+    CHECK(text.find(" bytes: out of memory") != std::string::npos);
+  }
+}
+
 /// A training step; one rank is without memory in the first try of `poor_forward`, or else
 /// backward.
 void check_out_of_memory(bool poor_forward, training const& keep, emulated::options const& how) {
-  auto const layer = eight_ranks();
+  auto const layer = eight_ranks(30);
   auto const grad_out = random_grad_out(layer, 1);
   gradients<double> result(layer);
-  std::vector<std::shared_ptr<bool>> poor(
-      8);  // in the order in which devices are made, of any rank
+  // in the order in which devices are made, of any rank
+  std::vector<std::shared_ptr<bool>> poor(8);
   for (auto& p : poor) p = std::make_shared<bool>(false);
   std::vector<std::string> told(8);
   std::atomic<std::size_t> made = 0;
@@ -177,10 +173,7 @@ void check_out_of_memory(bool poor_forward, training const& keep, emulated::opti
       },
       how);
   for (auto const& text : texts(ends)) CHECK(text.empty());
-  for (auto const& text : told) {
-    CHECK(text == told[0]);
-    CHECK(text.find(" bytes: out of memory") != std::string::npos);
-  }
+  check_told(told);
   CHECK(distance(result, dense_gradients(layer, grad_out)) <= rounding<double>);
 }
 
@@ -238,7 +231,7 @@ class odd_kernel : public swiglu_loops<double> {
 /// What each rank says of a step that is spoilt forward or only backward. If the group stays
 /// usable, a good step follows.
 std::vector<std::string> odd_step(odd_kernel::fault wrong, bool forward, bool goes_on) {
-  auto const layer = eight_ranks();
+  auto const layer = eight_ranks(30);
   auto const grad_out = random_grad_out(layer, 1);
   gradients<double> result(layer);
   std::vector<std::string> said(8);

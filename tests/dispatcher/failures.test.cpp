@@ -19,18 +19,6 @@ using namespace llep;
 using namespace llep::testing;
 using emulated::placement;
 
-random_layer<double> eight_ranks() {
-  random_layer<double> layer;
-  layer.ranks = 8;
-  layer.experts = 16;
-  layer.choices = 2;
-  layer.tokens.assign(8, 60);
-  layer.owner = contiguous_owners(16, 8);
-  std::mt19937_64 random(4);
-  fill(layer, random);
-  return layer;
-}
-
 template <placement Placement, class Body>
 void everywhere(Body body) {
   body(emulated::options{emulated::scheduling::concurrent});
@@ -57,7 +45,7 @@ class failing_kernel : public Kernel {
 template <placement Placement, class Kernel>
 void check_kernel_failure(int calls_before) {
   using device_type = typename Kernel::device_type;
-  auto const layer = eight_ranks();
+  auto const layer = eight_ranks(60);
   std::vector<double> out(layer.x.size());
   everywhere<Placement>([&](emulated::options const& how) {
     auto const ends = emulated::try_run<Placement>(
@@ -110,7 +98,7 @@ class small_kernel : public swiglu_loops<double> {
 
 TEST_CASE("failures: out of memory for a workspace is agreed on, and the group goes on",
           "[failures]") {
-  auto const layer = eight_ranks();
+  auto const layer = eight_ranks(60);
   auto small = layer;
   small.tokens = {1, 1, 0, 1, 0, 1, 0, 1};
   std::vector<double> out(layer.x.size());
@@ -177,7 +165,7 @@ static_assert(planner_of_two_minds{} == planner_of_two_minds{});
 template <class Checks>
 std::vector<std::string> run_of_two_minds(planner_of_two_minds::fault wrong,
                                           emulated::options const& how) {
-  auto const layer = eight_ranks();
+  auto const layer = eight_ranks(60);
   std::vector<double> out(layer.x.size());
   return texts(emulated::try_run<placement::packed>(
       8,
@@ -253,7 +241,7 @@ class odd_kernel : public swiglu_loops<double> {
 
 /// What each rank says of a spoilt step; if the group stays usable, a good step follows.
 std::vector<std::string> odd_step(odd_kernel::fault wrong, bool goes_on) {
-  auto const layer = eight_ranks();
+  auto const layer = eight_ranks(60);
   std::vector<double> out(layer.x.size());
   std::vector<std::string> said(8);
   auto const ends = emulated::try_run(8, [&](auto& group) {
@@ -291,7 +279,7 @@ TEST_CASE("failures: a kernel that answers nonsense is refused, not believed", "
 
 TEST_CASE("failures: a plan that differs is told in its own step, also after another error",
           "[failures]") {
-  auto const layer = eight_ranks();
+  auto const layer = eight_ranks(60);
   std::vector<double> out(layer.x.size());
   for (bool const bad_id_first : {false, true}) {
     std::vector<std::string> told(8);

@@ -148,4 +148,17 @@ inline std::vector<std::string> texts(emulated::outcome const& ends) {
   return list;
 }
 
+/// A layer of 16 experts on 8 ranks, so many tokens on each, always the same one.
+inline random_layer<double> eight_ranks(std::int64_t tokens) {
+  random_layer<double> layer;
+  layer.ranks = 8;
+  layer.experts = 16;
+  layer.choices = 2;
+  layer.tokens.assign(8, tokens);
+  layer.owner = contiguous_owners(16, 8);
+  std::mt19937_64 random(4);
+  fill(layer, random);
+  return layer;
+}
+
 }  // namespace llep::testing

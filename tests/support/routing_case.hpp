@@ -89,6 +89,22 @@ void check_refused(std::string_view words, Call call) {
   }
 }
 
+/// Checks that ids outside [0, E) are refused by `backward`, and that nothing was written then.
+template <class Backward>
+void check_ids_refused(Backward backward) {
+  padded<float> logits(3, 4);
+  padded<float> gates(3, 2);
+  padded<float> grad_logits(3, 4);
+  for (std::int32_t const bad : {-1, 4}) {
+    padded<std::int32_t> chosen(3, 2);
+    for (std::int64_t t = 0; t < 3; ++t) chosen[t][0] = chosen[t][1] = 0;
+    chosen[2][1] = bad;
+    check_refused("[0, E)",
+                  [&] { backward(logits.ref(), chosen.ref(), gates.ref(), grad_logits.ref()); });
+    CHECK(grad_logits.is_untouched());
+  }
+}
+
 /// Checks that each breach of the shapes is refused, and that nothing was written then. `forward`
 /// takes logits, ids, gates; `backward` logits, ids, grad_gates, grad_logits.
 template <class Forward, class Backward>
@@ -128,15 +144,7 @@ void check_shapes_refused(Forward forward, Backward backward) {
   call("grad_logits must", [](auto&, auto&, auto&, auto& out) { out.cols = 3; });
   call("grad_logits must", [](auto&, auto&, auto&, auto& out) { out.stride = 3; });
   call("grad_logits must", [](auto&, auto&, auto&, auto& out) { out.data = nullptr; });
-
-  for (std::int32_t const bad : {-1, 4}) {
-    padded<std::int32_t> chosen(3, 2);
-    for (std::int64_t t = 0; t < 3; ++t) chosen[t][0] = chosen[t][1] = 0;
-    chosen[2][1] = bad;
-    check_refused("[0, E)",
-                  [&] { backward(logits.ref(), chosen.ref(), gates.ref(), grad_logits.ref()); });
-    CHECK(grad_logits.is_untouched());
-  }
+  check_ids_refused(backward);
 }
 
 }  // namespace llep::testing

@@ -24,18 +24,6 @@ using namespace llep::testing;
 
 using group_type = mpi::communicator<>;
 
-random_layer<double> eight_ranks() {
-  random_layer<double> layer;
-  layer.ranks = 8;
-  layer.experts = 16;
-  layer.choices = 2;
-  layer.tokens.assign(8, 60);
-  layer.owner = contiguous_owners(16, 8);
-  std::mt19937_64 random(4);
-  fill(layer, random);
-  return layer;
-}
-
 /// Does something else in its second forward, where the step is half done.
 class surprising_kernel : public swiglu_loops<double> {
  public:
@@ -56,7 +44,7 @@ class surprising_kernel : public swiglu_loops<double> {
 
 /// A layer of which rank `who` does something else.
 struct job {
-  random_layer<double> layer = eight_ranks();
+  random_layer<double> layer = eight_ranks(60);
   group_type group{MPI_COMM_WORLD};
   gradients<double> results{layer};
   host_device::queue q{};
