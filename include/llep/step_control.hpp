@@ -129,6 +129,7 @@ class step_control {
     detail::guard(a, [&] {
       a.kernel = kernel.digest();
       detail::check_weights(a, kernel, owner_, group_->rank());
+      if (a.fault == 0) detail::check_reach(group_->device(), in);
       if constexpr (trainable_kernel<K>) {
         if (kept == nullptr) return;
         a.training = detail::training_digest(kept->how, kernel);
@@ -164,6 +165,7 @@ class step_control {
           a.set_fault(errc::invalid_argument, "kernel: isn't like the one of the record");
         a.training = detail::training_digest(kept->how, kernel);
         check_shapes(a, in, kept->tokens, kept->choices, kernel.hidden());
+        if (a.fault == 0) detail::check_reach(group_->device(), in);
         detail::check_weights(a, kernel, owner_, group_->rank());
         detail::check_gradient_sizes(a, kernel);
         detail::check_blocks(a, owner_, group_->rank(), "gradient",

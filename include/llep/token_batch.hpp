@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <llep/agreement.hpp>
+#include <llep/concepts/device.hpp>
 #include <llep/shape.hpp>
 
 namespace llep {
@@ -20,6 +21,11 @@ struct token_batch {
   matrix_ref<Id const> ids;
   matrix_ref<Gate const> gates;
   matrix_ref<Row> out;
+
+  template <class F>
+  void for_matrices(F f) const {
+    f("hidden", hidden), f("ids", ids), f("gates", gates), f("out", out);
+  }
 };
 
 /// A rank's part of a step on its way back: gradients by out, and by hidden and gates.
@@ -29,6 +35,12 @@ struct gradient_batch {
   matrix_ref<Gate const> gates;
   matrix_ref<Row> grad_hidden;
   matrix_ref<Gate> grad_gates;
+
+  template <class F>
+  void for_matrices(F f) const {
+    f("grad_out", grad_out), f("gates", gates), f("grad_hidden", grad_hidden),
+        f("grad_gates", grad_gates);
+  }
 };
 
 namespace detail {
@@ -91,6 +103,15 @@ void check_apart(announcement& a, std::string_view name, matrix_ref<T> m,
   if (overlap(byte_runs(m), byte_runs(other)))
     a.set_fault(errc::invalid_argument,
                 std::string(name) + ": overlaps " + std::string(other_name));
+}
+
+// Throws for the first matrix that the device's row operations can't use, where it can tell.
+template <class D, class Batch>
+void check_reach(D const& device, Batch const& in) {
+  if constexpr (checks_memory<D>)
+    in.for_matrices([&]<class T>(std::string_view name, matrix_ref<T> m) {
+      if (m.rows > 0) device.check_memory(m.data, alignof(T), name);
+    });
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <llep/device/host.hpp>
+#include <string_view>
 
 #include "support/archetypes.hpp"
 #include "support/near_misses.hpp"
@@ -157,6 +158,14 @@ struct answering_combine : archetype {
   using archetype::combine;
   bool combine(queue&, Row const*, i32 const*, matrix_ref<Gate const>, matrix_ref<Row>);
 };
+
+// ---- memory that the device can tell ------------------------------------------------------------
+
+using name = std::string_view;
+struct checker : archetype { void check_memory(void const*, std::size_t, name) const; };
+struct writing_check : archetype { void check_memory(void const*, std::size_t, name); };
+struct writes_to_checked : archetype { void check_memory(void*, std::size_t, name) const; };
+struct answering_check : archetype { bool check_memory(void const*, std::size_t, name) const; };
 // clang-format on
 
 // What combine must not write to, one of the four pairs' worth.
@@ -279,6 +288,14 @@ TEST_CASE("device: element types beyond the listed ones are the model's own",
   STATIC_REQUIRE(llep::device<own_rows_device_archetype<>>);
   STATIC_REQUIRE(llep::combines_rows<own_rows_device_archetype<>, row_archetype, float>);
   STATIC_REQUIRE_FALSE(llep::combines_rows<own_rows_device_archetype<>, row_archetype, double>);
+}
+
+TEST_CASE("checks_memory: every single promise is needed", "[concepts][device]") {
+  STATIC_REQUIRE(llep::checks_memory<checker>);
+  STATIC_REQUIRE_FALSE(llep::checks_memory<archetype>);
+  STATIC_REQUIRE_FALSE(llep::checks_memory<writing_check>);
+  STATIC_REQUIRE_FALSE(llep::checks_memory<writes_to_checked>);
+  STATIC_REQUIRE_FALSE(llep::checks_memory<answering_check>);
 }
 
 TEST_CASE("device: host_device is a model", "[concepts][device]") {

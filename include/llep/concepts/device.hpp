@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 #include <llep/shape.hpp>
@@ -114,6 +115,20 @@ concept device =
     indexes_rows<D, std::int32_t> && indexes_rows<D, std::int64_t> &&
     combines_rows<D, float, float> && combines_rows<D, float, double> &&
     combines_rows<D, double, float> && combines_rows<D, double, double>;
+
+/// A device that tells memory which its row operations can't use: a refinement of `device`, with
+/// its tag. The dispatcher asks it about the user's matrices, before anything is sent, so that a
+/// host pointer is an agreed error, and no fault in the middle of a step.
+///
+/// Syntax    check_memory(p, alignment, name)   throws llep::error (invalid_argument) that begins
+///           with the name unless kernels reach p, and it is a multiple of `alignment` bytes. Null
+///           is fine. const, and blocks for nothing.
+template <class D>
+concept checks_memory =
+    device<D> &&
+    requires(D const& d, void const* p, std::size_t alignment, std::string_view name) {
+      { d.check_memory(p, alignment, name) } -> std::same_as<void>;
+    };
 // clang-format on
 
 }  // namespace llep

@@ -24,7 +24,8 @@ namespace llep {
 ///           sum(q, y, slots, K, out)
 ///                    out[t] = sum over k, ascending, of y[slots[t x K + k]]
 ///           gate_gradient(q, y, slots, g, out)
-///                    out[t][k] = sum over h, ascending, of g[t][h] x y[slots[t x K + k]][h]
+///                    out[t][k] = sum over h of g[t][h] x y[slots[t x K + k]][h], in an order that
+///                    hangs on H alone: many lanes may share a sum
 /// Units     rows and elements; bytes in zero. With 0 bytes or elements pointers may be null.
 /// Sums over rows are made in accumulator_t of the row type. Order, errors, cost and threads as at
 /// `device`.

@@ -88,17 +88,18 @@ class device_gradients {
     row_shape s(random_);
     table<Row> g(random_, s.tokens, s.hidden, nan<Row>);
     fill_simple(random_, g);
-    gate_gradient_of("gate_gradient: the product of a token's row with each of its rows", s, g,
-                     simple_list<Row>(random_, s.n() * s.hidden));
+    auto const y = simple_list<Row>(random_, s.n() * s.hidden);
+    std::vector<Gate> expected;
+    for (std::int64_t i = 0; i < s.n(); ++i) {
+      acc total = 0;
+      for (std::int64_t h = 0; h < s.hidden; ++h)
+        total += acc(g(i / s.choices, h)) * acc(y[at(i * s.hidden + h)]);
+      expected.push_back(static_cast<Gate>(total));
+    }
+    witness_.same(gate_gradients(s, g, y), expected,
+                  "gate_gradient: the product of a token's row with each of its rows");
     s.hidden += 2;
-    table<Row> halves(random_, s.tokens, s.hidden, nan<Row>);
-    for (std::int64_t t = 0; t < s.tokens; ++t)
-      for (std::int64_t h = 0; h < s.hidden; ++h) halves(t, h) = static_cast<Row>(0.5F);
-    std::vector<Row> y;
-    for (std::int64_t i = 0; i < s.n(); ++i)
-      for (Row const value : order_telling<acc, Row>(random_, s.hidden)) y.push_back(value);
-    gate_gradient_of("gate_gradient: sums in the order of h, in the row's accumulator", s, halves,
-                     y);
+    the_same_anywhere(s);
   }
 
   void nothing() {
@@ -146,23 +147,48 @@ class device_gradients {
     witness_.same(to.read(), out.cells, promise);
   }
 
-  void gate_gradient_of(char const* promise, row_shape const& s, table<Row> const& g,
-                        std::vector<Row> const& y) {
+  // [T x K]; rows lie in slots of a new order, and beside the gradients nothing is written.
+  std::vector<Gate> gate_gradients(row_shape const& s, table<Row> const& g,
+                                   std::vector<Row> const& y) {
     auto const slots = random_.order(s.n());
     table<Gate> out(random_, s.tokens, s.choices, static_cast<Gate>(77));
     list<Gate> const to(device_, q_, out.cells);
-    for (std::int64_t i = 0; i < s.n(); ++i) {
-      acc total = 0;
-      for (std::int64_t h = 0; h < s.hidden; ++h)
-        total += acc(g(i / s.choices, h)) * acc(y[at(i * s.hidden + h)]);
-      out(i / s.choices, i % s.choices) = static_cast<Gate>(total);
-    }
     list<Row> const rows(device_, q_, placed(slots, y, s.hidden));
     list<Row> const upstream(device_, q_, g.cells);
     list<std::int32_t> const where(device_, q_, slots);
     device_.gate_gradient(q_, static_cast<Row const*>(rows.data()), where.data(),
                           g.template view<Row const>(upstream.data()), out.view(to.data()));
-    witness_.same(to.read(), out.cells, promise);
+    auto const cells = to.read();
+    std::vector<Gate> values;
+    for (std::int64_t i = 0; i < s.n(); ++i) {
+      auto& cell = out(i / s.choices, i % s.choices);
+      values.push_back(cells[at(&cell - out.cells.data())]);
+      cell = values.back();
+    }
+    witness_.same(cells, out.cells, "gate_gradient: writes the gradients, and nothing else");
+    return values;
+  }
+
+  // Of rows whose sums tell their order: the tokens once more, the last one first.
+  void the_same_anywhere(row_shape const& s) {
+    table<Row> g(random_, s.tokens, s.hidden, nan<Row>);
+    table<Row> turned(random_, s.tokens, s.hidden, nan<Row>);
+    for (std::int64_t t = 0; t < s.tokens; ++t)
+      for (std::int64_t h = 0; h < s.hidden; ++h)
+        g(t, h) = turned(t, h) = static_cast<Row>(0.5F);
+    std::vector<std::vector<Row>> y;
+    for (std::int64_t i = 0; i < s.n(); ++i)
+      y.push_back(order_telling<acc, Row>(random_, s.hidden));
+    auto const joined = [](auto const& rows) {
+      std::vector<Row> all;
+      for (auto const& row : rows) all.insert(all.end(), row.begin(), row.end());
+      return all;
+    };
+    auto const here = gate_gradients(s, g, joined(y));
+    std::reverse(y.begin(), y.end());
+    auto there = gate_gradients(s, turned, joined(y));
+    std::reverse(there.begin(), there.end());
+    witness_.same(there, here, "gate_gradient: sums in an order that hangs on H alone");
   }
 
   D& device_;
