@@ -30,6 +30,7 @@ write_basic_package_version_file(llepConfigVersion.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES
   "${CMAKE_CURRENT_LIST_DIR}/LlepBackend.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/FindNCCL.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/llepConfig.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/llepConfigVersion.cmake"
   DESTINATION "${llep_package_dir}" COMPONENT llep)

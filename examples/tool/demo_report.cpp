@@ -124,7 +124,7 @@ void write_layer(std::ostream& out, demo_comparison const& both, std::size_t n, 
       << bytes_change(2 * ep.travelling_rows * in.row_bytes(),
                       2 * llep.travelling_rows * in.row_bytes())
       << ")\n  busiest rank computes " << fixed(1e3 * most_seconds(ep), 1) << " ms -> "
-      << fixed(1e3 * most_seconds(llep), 1) << " ms (CPU time in the kernel)\n";
+      << fixed(1e3 * most_seconds(llep), 1) << " ms (" << both.clock << " time in the kernel)\n";
 }
 
 void write_memory(std::ostream& out, demo_comparison const& both) {
@@ -134,6 +134,13 @@ void write_memory(std::ostream& out, demo_comparison const& both) {
   write_side_by_side(out, "memory", "       EP: peak of a rank", "       LLEP: peak of a rank");
   write_bars(out, ep, llep, std::max(most(ep), most(llep)), bytes_text);
   out << "  workspace over all layers: rows, lent weights, scratch; not the rank's own weights\n";
+}
+
+std::string outputs_words(demo_comparison const& both) {
+  if (both.identical) return "bit-identical in every layer";
+  auto const most = scientific(both.difference) + " of the largest";
+  return both.agrees ? "equal within rounding in every layer: they differ by at most " + most
+                     : "DIFFER by up to " + most + ": this must not be";
 }
 
 void write_summary(std::ostream& out, demo_comparison const& both) {
@@ -153,7 +160,7 @@ void write_summary(std::ostream& out, demo_comparison const& both) {
       << "  peak memory     busiest rank " << bytes_text(ep.peak()) << " -> "
       << bytes_text(llep.peak()) << '\n'
       << "  outputs         "
-      << (both.identical ? "bit-identical in every layer" : "DIFFER: this must not be") << '\n';
+      << outputs_words(both) << '\n';
 }
 
 }  // namespace

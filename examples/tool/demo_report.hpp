@@ -19,9 +19,12 @@ struct demo_comparison {
   row_count min_tokens = 0;  ///< m
   std::string ranks{};       ///< what they are, in words
   std::string kernel{};      ///< its name
+  std::string clock{};       ///< whose time was taken: CPU or GPU
   std::vector<demo_outcome> ep{};
   std::vector<demo_outcome> llep{};
   bool identical = false;  ///< all outputs, bit by bit
+  double difference = 0;   ///< the largest of outputs, scaled by the largest output of a layer
+  bool agrees = false;     ///< the outputs are as equal as this kernel has to make them
 };
 
 /// Writes the comparison as text of at most 100 columns, ASCII only.

@@ -50,7 +50,7 @@ struct demo_input {
 struct demo_outcome {
   std::vector<float> out;             ///< [T][H]
   std::vector<row_count> rows;        ///< by rank, computed there
-  std::vector<double> seconds;        ///< by rank, CPU time in the kernel
+  std::vector<double> seconds;        ///< by rank, in the kernel
   std::vector<byte_count> workspace;  ///< by rank
   plan made{};
   row_count spilled_rows = 0;     ///< computed by another rank than the expert's owner

@@ -29,6 +29,13 @@ std::string listed(Word word) {
   return all;
 }
 
+// What a backend is built with, where its name doesn't say it.
+std::string needs_of(std::string const& backend) {
+  if (backend == "cuda") return ", which needs nvcc and cuBLAS";
+  if (backend == "nccl") return ", which needs NCCL, nvcc and cuBLAS";
+  return "";
+}
+
 std::string kernels_of(std::string const& backend) {
   return listed([&](engine const& e) { return e.backend == backend ? e.kernel : std::string(); });
 }
@@ -44,8 +51,8 @@ engine find_engine(std::string const& backend, std::string const& kernel) {
   auto const own = kernels_of(backend);
   if (own.empty())
     throw input_error("--backend: " + backend + " is not built into this program, only " +
-                      listed([](engine const& e) { return e.backend; }) + "; where backends/" +
-                      backend + " exists, configure with -D LLEP_BACKENDS=" + backend);
+                      listed([](engine const& e) { return e.backend; }) +
+                      "; configure with -D LLEP_BACKENDS=" + backend + needs_of(backend));
   bool const elsewhere = std::any_of(built_in.begin(), built_in.end(),
                                      [&](engine const& e) { return e.kernel == kernel; });
   throw input_error("--kernel: " + shown(kernel) + " is not built into this program for the " +

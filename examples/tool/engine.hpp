@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "demo_run.hpp"
-#include "layer_case.hpp"
+#include "layer_case_data.hpp"
 #include "layer_run.hpp"
 #include "train/training_run.hpp"
 
@@ -25,6 +25,8 @@ struct engine {
   std::string kernel;
   std::string ranks;           ///< what they are, in words
   bool takes_turns = false;    ///< ranks can be run one at a time
+  std::string clock;           ///< whose time the demo takes: CPU or GPU
+  bool exact = true;           ///< a row's result is the same bits whatever rows are beside it
   bool (*prints)() = nullptr;  ///< whether this process is the one that writes the result
   /// Gets the backend going for so many ranks, before input is read; it goes on until the result is
   /// destroyed. @throws input_error

@@ -3,6 +3,7 @@
 
 #include "engine_list.hpp"
 #include "host_threads.hpp"
+#include "train/training_run_with.hpp"
 
 namespace llep::tool {
 namespace {

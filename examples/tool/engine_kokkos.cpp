@@ -23,13 +23,7 @@ struct on_kokkos : host_threads {
 
   template <class Body>
   static void run(std::int32_t ranks, emulated::options const& how, Body body) {
-    emulated::run(
-        ranks, [] { return kokkos::device<space>(kokkos::own_instance<space>()); },
-        [&](auto& group) {
-          auto q = group.device().make_queue();
-          body(group, q);
-        },
-        how);
+    run_on([] { return kokkos::device<space>(kokkos::own_instance<space>()); }, ranks, how, body);
   }
 };
 

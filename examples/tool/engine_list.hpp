@@ -8,7 +8,6 @@
 #include "demo_run_with.hpp"
 #include "engine.hpp"
 #include "layer_run_with.hpp"
-#include "train/training_run_with.hpp"
 
 namespace llep::tool {
 
@@ -18,8 +17,9 @@ namespace llep::tool {
 /// Engine: where ranks live, as host_threads says, and Engine::kernel<Family>.
 template <class Engine>
 engine make_engine(std::string backend, std::string kernel) {
-  return {std::move(backend), std::move(kernel), Engine::words,     Engine::takes_turns,
-          Engine::prints,     Engine::start,     run_layer<Engine>, run_demo<Engine>};
+  return {std::move(backend), std::move(kernel), Engine::words, Engine::takes_turns,
+          Engine::clock,      Engine::exact,     Engine::prints, Engine::start,
+          run_layer<Engine>,  run_demo<Engine>};
 }
 
 }  // namespace llep::tool

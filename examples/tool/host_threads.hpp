@@ -14,6 +14,8 @@ namespace llep::tool {
 struct host_threads {
   static constexpr char const* words = "emulated in this process";
   static constexpr bool takes_turns = true;  ///< does what emulated::options say
+  static constexpr char const* clock = "CPU";
+  static constexpr bool exact = true;
 
   static std::shared_ptr<void> start(std::int64_t) { return nullptr; }
   static bool prints() { return true; }
@@ -21,13 +23,7 @@ struct host_threads {
   /// Calls body(communicator, queue) as each rank.
   template <class Body>
   static void run(std::int32_t ranks, emulated::options const& how, Body body) {
-    emulated::run(
-        ranks,
-        [&](auto& group) {
-          host_device::queue q;
-          body(group, q);
-        },
-        how);
+    run_on([] { return host_device(); }, ranks, how, body);
   }
 
   /// Whether this rank writes what all know alike.
@@ -37,6 +33,20 @@ struct host_threads {
   /// the others 0.
   template <class T>
   static void gather(std::vector<T>&) {}  // they write to the same memory
+
+ protected:
+  /// The same on other devices: a rank's thread makes its own.
+  template <class MakeDevice, class Body>
+  static void run_on(MakeDevice make_device, std::int32_t ranks, emulated::options const& how,
+                     Body body) {
+    emulated::run(
+        ranks, make_device,
+        [&](auto& group) {
+          auto q = group.device().make_queue();
+          body(group, q);
+        },
+        how);
+  }
 };
 
 }  // namespace llep::tool

@@ -15,15 +15,15 @@ inline constexpr double not_finite = 1e300;
 
 /// The largest absolute difference over the largest expected magnitude; where that is 0, the result
 /// must be 0. `not_finite` where a number isn't.
-[[nodiscard]] inline double scaled_error(std::vector<double> const& expected,
-                                         std::vector<double> const& got) {
+template <class T>
+[[nodiscard]] double scaled_error(std::vector<T> const& expected, std::vector<T> const& got) {
   double difference = 0;
   double magnitude = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    double const d = std::abs(got[i] - expected[i]);
+    double const d = std::abs(static_cast<double>(got[i]) - static_cast<double>(expected[i]));
     if (!std::isfinite(d)) return not_finite;
     difference = std::max(difference, d);
-    magnitude = std::max(magnitude, std::abs(expected[i]));
+    magnitude = std::max(magnitude, std::abs(static_cast<double>(expected[i])));
   }
   if (difference == 0) return 0;
   double const error = difference / magnitude;

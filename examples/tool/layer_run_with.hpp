@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -14,7 +13,8 @@
 #include <llep/dispatcher.hpp>
 #include <llep/kernel/feed_forward.hpp>
 
-#include "layer_case.hpp"
+#include "device_lists.hpp"
+#include "layer_case_data.hpp"
 #include "layer_run.hpp"
 #include "plan_facts.hpp"
 
@@ -91,41 +91,61 @@ struct layer_data {
   }
 };
 
-/// One rank's part of a case.
-template <class T, class Kernel, class Dispatcher, class Queue>
+/// One rank's part of a case, where its device reaches it.
+template <class T, class Group, class Queue>
 class layer_rank {
  public:
-  layer_rank(layer_data<T>& all, rank_id me, Kernel& kernel, Dispatcher& layer, Queue& q)
-      : all_(all), me_(me), kernel_(kernel), layer_(layer), q_(q) {}
+  using device_type = typename Group::device_type;
+
+  layer_rank(layer_data<T>& all, Group& group, Queue& q)
+      : all_(all),
+        me_(group.rank()),
+        device_(group.device()),
+        q_(q),
+        lists_(device_, q),
+        hidden_(lists_.of(matrix_ref<T const>(all.part(all.hidden, all.width, me_)))),
+        gates_(lists_.of(matrix_ref<T const>(all.part(all.gates, all.choices, me_)))),
+        upstream_(lists_.of(matrix_ref<T const>(all.part(all.grad_out, all.width, me_)))),
+        ids_(lists_.of(matrix_ref<std::int32_t const>(all.part(all.ids, all.choices, me_)))),
+        out_(lists_.of(all.part(all.out, all.width, me_))),
+        grad_hidden_(lists_.of(all.part(all.grad_hidden, all.width, me_))),
+        grad_gates_(lists_.of(all.part(all.grad_gates, all.choices, me_))) {}
+
+  /// A kernel of the family with the rank's own experts.
+  template <class Kernel, class Family>
+  [[nodiscard]] Kernel make_kernel(Family const& family) {
+    auto const elements = family.block_elements();
+    return {family, lists_.of(all_.template native<Kernel::blocks, T const>(all_.blocks, me_), elements),
+            lists_.of(all_.template native<Kernel::blocks, T>(all_.grad_blocks, me_), elements)};
+  }
 
   /// Forward and backward; returns a fingerprint of the results.
-  std::uint64_t step(training const& keep) {
-    auto grads = all_.template native<Kernel::blocks, T>(all_.grad_blocks, me_);
-    clear(grads);
-    auto const out = all_.part(all_.out, all_.width, me_);
-    auto const grad_hidden = all_.part(all_.grad_hidden, all_.width, me_);
-    auto const grad_gates = all_.part(all_.grad_gates, all_.choices, me_);
-    auto record =
-        layer_.forward(q_, kernel_, matrix_ref<T const>(all_.part(all_.hidden, all_.width, me_)),
-                       all_.part(all_.ids, all_.choices, me_),
-                       all_.part(all_.gates, all_.choices, me_), out, keep);
-    layer_.backward(q_, kernel_, record,
-                    matrix_ref<T const>(all_.part(all_.grad_out, all_.width, me_)), grad_hidden,
-                    grad_gates);
+  template <class Kernel, class Dispatcher>
+  std::uint64_t step(Kernel& kernel, Dispatcher& layer, training const& keep) {
+    clear_gradients(kernel);
+    auto record = layer.forward(q_, kernel, hidden_, ids_, gates_, out_, keep);
+    layer.backward(q_, kernel, record, upstream_, grad_hidden_, grad_gates_);
+    lists_.fetch();
     digest sum;
-    for (auto const& part : {out, grad_hidden, grad_gates})
+    for (auto const& part : {all_.part(all_.out, all_.width, me_),
+                             all_.part(all_.grad_hidden, all_.width, me_),
+                             all_.part(all_.grad_gates, all_.choices, me_)})
       add(sum, part.data, part.rows * part.cols);
-    for (std::size_t e = 0; e < grads.size(); ++e)
-      for (std::size_t b = 0; b < Kernel::blocks && grads[e][b] != nullptr; ++b)
-        add(sum, grads[e][b], kernel_.grad_elements(b));
+    for (auto const& blocks : all_.template native<Kernel::blocks, T>(all_.grad_blocks, me_))
+      for (std::size_t b = 0; b < Kernel::blocks && blocks[b] != nullptr; ++b)
+        add(sum, blocks[b], kernel.grad_elements(b));
     return sum.value();
   }
 
  private:
-  void clear(std::vector<std::array<T*, Kernel::blocks>> const& grads) {
-    for (auto const& blocks : grads)
+  template <class Kernel>
+  void clear_gradients(Kernel const& kernel) {
+    for (expert_id e = 0; e < std::ssize(all_.owner); ++e) {
+      auto const blocks = kernel.native_grad(e);
       for (std::size_t b = 0; b < Kernel::blocks && blocks[b] != nullptr; ++b)
-        std::fill_n(blocks[b], kernel_.grad_elements(b), T{0});
+        device_.zero(q_, blocks[b],
+                     kernel.grad_elements(b) * static_cast<byte_count>(sizeof(T)));
+    }
   }
 
   static void add(digest& sum, T const* numbers, std::int64_t count) {
@@ -135,9 +155,12 @@ class layer_rank {
 
   layer_data<T>& all_;
   rank_id me_;
-  Kernel& kernel_;
-  Dispatcher& layer_;
+  device_type& device_;
   Queue& q_;
+  device_lists<device_type> lists_;
+  matrix_ref<T const> hidden_, gates_, upstream_;
+  matrix_ref<std::int32_t const> ids_;
+  matrix_ref<T> out_, grad_hidden_, grad_gates_;
 };
 
 // The earliest of the steps that ranks report; 0 is none.
@@ -167,17 +190,15 @@ layer_result run_family(layer_case const& data, layer_setup const& setup, Family
   std::vector<std::int64_t> odd_steps(static_cast<std::size_t>(setup.ranks));
   auto const body = [&](auto& group, auto& q) {
     using group_type = std::remove_reference_t<decltype(group)>;
-    rank_id const me = group.rank();
-    kernel_type kernel(family, all.template native<Family::blocks, row_type const>(all.blocks, me),
-                       all.template native<Family::blocks, row_type>(all.grad_blocks, me));
+    layer_rank rank(all, group, q);
+    auto kernel = rank.template make_kernel<kernel_type>(family);
     dispatcher<any_planner, group_type, kernel_type, any_row_order> layer(
         q, group, all.owner, setup.planner, setup.order);
-    layer_rank rank(all, me, kernel, layer, q);
-    auto const once = rank.step(setup.keep);
-    std::int64_t& odd_step = odd_steps[static_cast<std::size_t>(me)];
+    auto const once = rank.step(kernel, layer, setup.keep);
+    std::int64_t& odd_step = odd_steps[static_cast<std::size_t>(group.rank())];
     for (std::int64_t step = 2; step <= setup.repeats; ++step)
-      if (rank.step(setup.keep) != once && odd_step == 0) odd_step = step;
-    if (Engine::describes(me)) describe(layer, kernel, setup.keep, result);
+      if (rank.step(kernel, layer, setup.keep) != once && odd_step == 0) odd_step = step;
+    if (Engine::describes(group.rank())) describe(layer, kernel, setup.keep, result);
   };
   Engine::run(setup.ranks, setup.schedule, body);
   all.gather([](auto& part) { Engine::gather(part); });

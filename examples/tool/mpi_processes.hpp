@@ -16,6 +16,8 @@ namespace llep::tool {
 struct mpi_processes {
   static constexpr char const* words = "processes of an MPI job";
   static constexpr bool takes_turns = false;
+  static constexpr char const* clock = "CPU";
+  static constexpr bool exact = true;
 
   /// @throws input_error if there are more or fewer processes
   static std::shared_ptr<void> start(std::int64_t ranks);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,8 +14,10 @@
 
 namespace llep::tool {
 
-/// A kernel that adds up the CPU time which its calls take in the thread that makes them: what the
-/// rank computes, whoever else runs on the machine. For kernels that are done when they return.
+/// A kernel that adds up the time which its calls take. Where they are done when they return, as on
+/// the host's memory, that is CPU time of the thread that makes them: what the rank computes,
+/// whoever else runs on the machine. On other devices it is from one wait for the queue to the
+/// next: such a kernel blocks the host. Borrows the device.
 template <expert_kernel K>
 class timed_kernel {
  public:
@@ -23,9 +26,9 @@ class timed_kernel {
   using row_type = typename K::row_type;
   static constexpr std::size_t blocks = K::blocks;
 
-  explicit timed_kernel(K kernel) : kernel_(std::move(kernel)) {}
+  timed_kernel(K kernel, device_type& device) : kernel_(std::move(kernel)), device_(&device) {}
 
-  /// CPU seconds inside `forward` since the last call of this.
+  /// Seconds that `forward` has taken since the last call of this.
   [[nodiscard]] double take_seconds() { return std::exchange(seconds_, 0.0); }
 
   [[nodiscard]] std::int64_t hidden() const noexcept { return kernel_.hidden(); }
@@ -41,13 +44,26 @@ class timed_kernel {
   }
   void forward(typename device_type::queue& q, std::span<row_group<blocks> const> groups,
                row_type const* x, row_type* y, void* work) {
-    double const before = thread_seconds();
+    double const before = clock(q);
     kernel_.forward(q, groups, x, y, work);
-    seconds_ += thread_seconds() - before;
+    seconds_ += clock(q) - before;
   }
 
  private:
+  double clock(typename device_type::queue& q) {
+    if constexpr (device_type::host_memory) {
+      return thread_seconds();
+    } else {
+      device_->record(reached_, q);
+      device_->sync(reached_);
+      std::chrono::duration<double> const now = std::chrono::steady_clock::now().time_since_epoch();
+      return now.count();
+    }
+  }
+
   K kernel_;
+  device_type* device_;
+  typename device_type::event reached_ = device_->make_event();
   double seconds_ = 0;
 };
 

@@ -21,6 +21,8 @@ function(write_sound_tree)
   file(WRITE "${tree}/backends/nccl/include/llep/backends/nccl/group.hpp"
     "${head}#include <llep/backends/cuda/queue.hpp>\n#include <llep/kernel/loops.hpp>\n"
     "#include <nccl.h>\n#ifdef NCCL_X\n#endif\n")
+  file(WRITE "${tree}/backends/cuda/include/llep/backends/cuda/lla.cuh"
+    "${head}#include <llep/planner/p.hpp>\n")
   file(WRITE "${tree}/tests/a.test.cpp"
     "${spdx}#include \"support/x.hpp\"\n// ${x94}π→∑\n") # 100 characters, 105 bytes
   file(WRITE "${tree}/cmake/get.sh" "#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n")

@@ -23,11 +23,12 @@ void forget(golden_tokens const& mine, std::int64_t cols, std::vector<T>& list) 
   std::fill_n(rows.data, rows.rows * cols, static_cast<T>(std::nan("")));
 }
 
-/// Overwrites a rank's part of all gradients.
+/// Overwrites a rank's part of all results.
 template <class T, class Family>
 void forget(golden_inputs<T> const& in, Family const& family, std::int32_t ranks, rank_id r,
-            golden_gradients<T>& results) {
+            golden_results<T>& results) {
   golden_tokens const mine(in.data, ranks, r);
+  forget(mine, in.data.hidden, results.out);
   forget(mine, in.data.hidden, results.hidden);
   forget(mine, in.data.choices, results.gates);
   auto const each = family.block_elements();
@@ -58,20 +59,19 @@ void check_golden_backward(Group& group, tool::layer_case const& c, Family const
                            golden_turn& turn) {
   using T = typename Family::element;
   golden_inputs<T> const in(c);
-  auto const grad_out = c.values<T>("grad_out");
   auto const every = all_golden_policies();
-  std::vector<golden_gradients<T>> reference(1, golden_gradients<T>(in));
+  std::vector<golden_results<T>> reference(1, golden_results<T>(in));
   emulated::run(1, [&](auto& alone) {
-    train_golden_rank<Kernels>(alone, in, grad_out, family, every.front(), {{}}, reference);
+    train_golden_rank<Kernels>(alone, in, family, every.front(), {{}}, reference);
   });
   for (std::size_t p = 0; p < every.size(); ++p) {
-    auto const ways = turn.some_ways();
-    std::vector<golden_gradients<T>> results(ways.size(), reference[0]);
+    auto const ways = some_ways(turn);
+    std::vector<golden_results<T>> results(ways.size(), reference[0]);
     for (auto& result : results) forget(in, family, group.size(), group.rank(), result);
-    train_golden_rank<Kernels>(group, in, grad_out, family, every[p], ways, results);
+    train_golden_rank<Kernels>(group, in, family, every[p], ways, results);
     for (std::size_t i = 0; i < ways.size(); ++i) {
       CAPTURE(p, ways[i].recompute, ways[i].lend_again, ways[i].resend_outputs);
-      check_gradients(results[i], reference[0], c);
+      check_results(results[i], reference[0], c);
     }
   }
 }
@@ -81,7 +81,7 @@ void check_golden_backward(Group& group, tool::layer_case const& c, Family const
 template <class Kernels>
 void check_golden_on_processes() {
   mpi::communicator group(MPI_COMM_WORLD);
-  golden_turn turn;
+  golden_turn turn(golden_stride);
   for_golden_layers([&](tool::layer_case const& c, auto const& family) {
     check_golden_forward<Kernels>(group, c, family);
     check_golden_backward<Kernels>(group, c, family, turn);

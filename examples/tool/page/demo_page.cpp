@@ -61,20 +61,22 @@ std::string key_numbers(demo_comparison const& both) {
           cards({{change(fixed(ep.average, 2), fixed(llep.average, 2)), "max/mean, on average"},
                  {change(fixed(ep.worst, 2), fixed(llep.worst, 2)), "max/mean, at worst"},
                  {change(fixed(1e3 * ep.seconds, 0), fixed(1e3 * llep.seconds, 0)) + "\u00A0ms",
-                  "CPU time of the busiest ranks in the kernel" + faster},
+                  both.clock + " time of the busiest ranks in the kernel" + faster},
                  {change(bytes_words(ep.peak()), bytes_words(llep.peak())),
                   "peak workspace of a rank"},
                  {grouped(llep.moves),
                   "experts lent, " + bytes_words(llep.moves * in.expert_bytes()) + " of weights; " +
                       percent(static_cast<double>(llep.spilled), rows) + " of the rows are moved"},
-                 {both.identical ? "bit-identical" : "THEY DIFFER",
-                  both.identical ? "outputs in every layer" : "outputs: this must not be"}}));
+                 {both.identical ? "bit-identical"
+                  : both.agrees  ? "equal within rounding"
+                                 : "THEY DIFFER",
+                  both.agrees ? "outputs in every layer" : "outputs: this must not be"}}));
 }
 
 std::string layer_table(demo_comparison const& both) {
   demo_input const& in = *both.input;
   table layers{{"layer", "max/mean of rows", "experts lent", "their weights", "moved rows",
-                "of all rows", "rows that travel", "busiest rank, CPU ms"},
+                "of all rows", "rows that travel", "busiest rank, " + both.clock + " ms"},
                {}};
   for (std::size_t n = 0; n < both.ep.size(); ++n) {
     demo_outcome const& ep = both.ep[n];
@@ -91,8 +93,8 @@ std::string layer_table(demo_comparison const& both) {
   return section(
       "Layers compared",
       layers.html() + note("Before \u2192 after. A row travels, out and back, where "
-                           "another rank computes it than the one its token is on. "
-                           "CPU time of one rank at a time, on the machine this ran on."));
+                           "another rank computes it than the one its token is on. " +
+                           both.clock + " time of one rank at a time, on the machine this ran on."));
 }
 
 // One side of a comparison of values by rank; `words` makes a text of one.
@@ -113,8 +115,8 @@ std::string time_figure(demo_comparison const& both, std::size_t n) {
   bar_pair const bars{panel("standard EP", both.ep[n].seconds, milliseconds),
                       panel(planner_name, both.llep[n].seconds, milliseconds)};
   auto const title = "Time, " + layer_words(both, n);
-  return figure(title, draw_rank_bars(bars, title + ": CPU time of each rank in the kernel"),
-                "CPU time of each rank in the expert kernel, the shortest of a few runs." +
+  return figure(title, draw_rank_bars(bars, title + ": " + both.clock + " time of each rank in the kernel"),
+                both.clock + " time of each rank in the expert kernel, the shortest of a few runs." +
                     ranks_left_out(bars));
 }
 

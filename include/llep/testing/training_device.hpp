@@ -174,8 +174,7 @@ class device_gradients {
     table<Row> g(random_, s.tokens, s.hidden, nan<Row>);
     table<Row> turned(random_, s.tokens, s.hidden, nan<Row>);
     for (std::int64_t t = 0; t < s.tokens; ++t)
-      for (std::int64_t h = 0; h < s.hidden; ++h)
-        g(t, h) = turned(t, h) = static_cast<Row>(0.5F);
+      for (std::int64_t h = 0; h < s.hidden; ++h) g(t, h) = turned(t, h) = static_cast<Row>(0.5F);
     std::vector<std::vector<Row>> y;
     for (std::int64_t i = 0; i < s.n(); ++i)
       y.push_back(order_telling<acc, Row>(random_, s.hidden));

@@ -5,11 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <llep/backends/cuda/gates.cuh>
 #include <llep/backends/cuda/groups.cuh>
 #include <llep/backends/cuda/launch.cuh>
+#include <llep/backends/cuda/queue.hpp>
 #include <llep/backends/cuda/row_types.cuh>
+#include <llep/backends/cuda/words.cuh>
 #include <llep/shape.hpp>
 
 namespace llep::cuda::detail {
@@ -37,7 +40,7 @@ struct gate_pairs {
   static constexpr int width = per_16_bytes<Row>;
   using row_vector = vector<Row, width>;
 
-  number gate[width], up[width];
+  number gate[std::size_t{width}], up[std::size_t{width}];
 
   /// Pairs i, i + 1, ... of a row of z; width divides i.
   __device__ void read(Gate const& g, Row const* z, std::int64_t i) {
@@ -96,7 +99,7 @@ struct gate_pairs {
   }
 };
 
-inline constexpr int gate_threads = 256;  // of a block, each with a vector of a row
+inline constexpr int vector_threads = 256;  // of a block, each with a vector of a row
 
 /// Which vector of which row a thread has; vectors of a group count through its rows.
 struct vector_place {
@@ -115,16 +118,10 @@ struct vector_place {
   }
 };
 
-/// Blocks that a group's rows take in such a kernel.
-[[nodiscard]] constexpr std::int64_t vector_blocks(row_count rows, std::int64_t columns,
-                                                   int width) {
-  return ceil_div(rows * (columns / width), gate_threads);
-}
-
-/// h = gate(z + bias), for all rows of a batch.
+/// The body of apply_gates.
 template <std::size_t Bias, std::size_t Blocks, class Row, class Gate>
-__global__ void apply_gates(__grid_constant__ group_batch<Blocks> const batch, Gate gate,
-                            std::int64_t bias_columns, row_area<Row const> z, row_area<Row> h) {
+__global__ void gate_rows(__grid_constant__ group_batch<Blocks> const batch, Gate gate,
+                          std::int64_t bias_columns, row_area<Row const> z, row_area<Row> h) {
   using pairs = gate_pairs<Row, Gate>;
   vector_place const at(batch, h.stride, pairs::width);
   auto const& group = batch.groups[at.group];
@@ -139,11 +136,11 @@ __global__ void apply_gates(__grid_constant__ group_batch<Blocks> const batch, G
   *reinterpret_cast<typename pairs::row_vector*>(h.row(group, at.row) + at.column) = result;
 }
 
-/// The way back: h holds the gradient by h and becomes h; gz, which z may be, is set.
+/// The body of apply_gates_back.
 template <std::size_t Bias, std::size_t Blocks, class Row, class Gate>
-__global__ void apply_gates_back(__grid_constant__ group_batch<Blocks> const batch, Gate gate,
-                                 std::int64_t bias_columns, row_area<Row const> z, row_area<Row> h,
-                                 row_area<Row> gz) {
+__global__ void gate_rows_back(__grid_constant__ group_batch<Blocks> const batch, Gate gate,
+                               std::int64_t bias_columns, row_area<Row const> z, row_area<Row> h,
+                               row_area<Row> gz) {
   using pairs = gate_pairs<Row, Gate>;
   using row_vector = typename pairs::row_vector;
   vector_place const at(batch, h.stride, pairs::width);
@@ -165,17 +162,60 @@ __global__ void apply_gates_back(__grid_constant__ group_batch<Blocks> const bat
   by.write(gate, gz.row(group, at.row), at.column);
 }
 
-/// Each row of y = the block `bias` of its group. Products that add to it then round y once.
+/// The body of fill_rows.
 template <class Vector, std::size_t Blocks, class Row>
-__global__ void fill_rows(__grid_constant__ group_batch<Blocks> const batch, std::size_t bias,
-                          row_area<Row> y) {
+__global__ void copy_to_rows(__grid_constant__ group_batch<Blocks> const batch,
+                             std::size_t block, row_area<Row> y) {
   constexpr auto width = static_cast<int>(sizeof(Vector) / sizeof(Row));
   vector_place const at(batch, y.stride, width);
   auto const& group = batch.groups[at.group];
   if (at.row >= group.rows) return;
-  auto const* const from = static_cast<Row const*>(group.weights[bias]) + at.column;
+  auto const* const from = static_cast<Row const*>(group.weights[block]) + at.column;
   *reinterpret_cast<Vector*>(y.row(group, at.row) + at.column) =
       *reinterpret_cast<Vector const*>(from);
+}
+
+/// Puts a kernel on q whose threads have a vector each of rows of so many columns.
+template <std::size_t Blocks, class... Parameters, class... Arguments>
+void launch_vectors(queue& q, std::span<placed_group<Blocks> const> groups, std::int64_t columns,
+                    int width, void (*kernel)(Parameters...), Arguments const&... arguments) {
+  for_batches<Blocks>(
+      groups, [&](row_count rows) { return ceil_div(rows * (columns / width), vector_threads); },
+      [&](auto const& batch, std::int64_t items) {
+        launch(q, {items, vector_threads}, kernel, batch, arguments...);
+      });
+}
+
+/// h = gate(z + bias) for all rows of the groups; the bias, of so many columns, is block Bias, or
+/// there is none.
+template <std::size_t Bias, std::size_t Blocks, class Row, class Gate>
+void apply_gates(queue& q, std::span<placed_group<Blocks> const> groups, Gate const& gate,
+                 std::int64_t bias_columns, row_area<Row const> z, row_area<Row> h) {
+  launch_vectors(q, groups, h.stride, per_16_bytes<Row>, gate_rows<Bias, Blocks, Row, Gate>, gate,
+                 bias_columns, z, h);
+}
+
+/// The way back: h holds the gradient by h and becomes h; gz, which z may be, is set.
+template <std::size_t Bias, std::size_t Blocks, class Row, class Gate>
+void apply_gates_back(queue& q, std::span<placed_group<Blocks> const> groups, Gate const& gate,
+                      std::int64_t bias_columns, row_area<Row const> z, row_area<Row> h,
+                      row_area<Row> gz) {
+  launch_vectors(q, groups, h.stride, per_16_bytes<Row>, gate_rows_back<Bias, Blocks, Row, Gate>,
+                 gate, bias_columns, z, h, gz);
+}
+
+/// Each row of y = the block of its group, a bias. Products that add to y then round it once, where
+/// a bias that is added to them would round it again; either costs a pass.
+template <std::size_t Blocks, class Row>
+void fill_rows(queue& q, std::span<placed_group<Blocks> const> groups, std::size_t block,
+               row_area<Row> y) {
+  alignment_of all;
+  all.with(y.data).with(y.stride * static_cast<byte_count>(sizeof(Row)));
+  for (auto const& group : groups) all.with(group.weights[block]);
+  with_vector<Row>(all, [&]<class Vector>(Vector*) {
+    launch_vectors(q, groups, y.stride, static_cast<int>(sizeof(Vector) / sizeof(Row)),
+                   copy_to_rows<Vector, Blocks, Row>, block, y);
+  });
 }
 
 }  // namespace llep::cuda::detail

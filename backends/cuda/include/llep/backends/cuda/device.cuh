@@ -74,9 +74,9 @@ class device {
   void copy(queue& q, void* dst, void const* src, byte_count bytes) {
     if (bytes == 0) return;
     put(q, [&] {
-      check(cudaMemcpyAsync(dst, src, static_cast<std::size_t>(bytes), cudaMemcpyDefault,
-                            q.stream()),
-            "cudaMemcpyAsync");
+      check(
+          cudaMemcpyAsync(dst, src, static_cast<std::size_t>(bytes), cudaMemcpyDefault, q.stream()),
+          "cudaMemcpyAsync");
     });
   }
   void record(event& e, queue& q) {
@@ -135,8 +135,7 @@ class device {
 
   void pack(queue& q, std::byte const* x, byte_count row_bytes, byte_count stride_bytes,
             std::int64_t choices, std::int32_t const* slots, std::int64_t n, std::byte* out) {
-    auto const all =
-        detail::alignment_of().with(x).with(row_bytes).with(stride_bytes).with(out);
+    auto const all = detail::alignment_of().with(x).with(row_bytes).with(stride_bytes).with(out);
     detail::with_word(all, [&]<class Word>(Word*) {
       auto const words = row_bytes / static_cast<byte_count>(sizeof(Word));
       put(q, [&] {
@@ -244,8 +243,8 @@ class device {
   // A block a row.
   template <class Vector, class Row>
   [[nodiscard]] static detail::launch_shape row_shape(std::int64_t rows, std::int64_t cols) {
-    return {rows, detail::threads_for(cols / static_cast<std::int64_t>(sizeof(Vector) /
-                                                                       sizeof(Row)))};
+    return {rows,
+            detail::threads_for(cols / static_cast<std::int64_t>(sizeof(Vector) / sizeof(Row)))};
   }
 
   template <class Row, class Gates>

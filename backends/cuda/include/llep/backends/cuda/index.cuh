@@ -25,7 +25,7 @@ struct row_chunks {
 
   row_chunks(std::int64_t n, std::int32_t experts) : rows(n) {
     constexpr std::int64_t least_rows = 128;
-    constexpr std::int64_t most_chunks = 1024;             // a few for each of a GPU's schedulers
+    constexpr std::int64_t most_chunks = 1024;  // a few for each of a GPU's schedulers
     constexpr std::int64_t most_cells = std::int64_t{1} << 26;  // a table of 256 MiB
     auto const limit = std::clamp<std::int64_t>(most_cells / experts, 1, most_chunks);
     each = (std::max)(ceil_div(ceil_div(n, limit), warp_size) * warp_size, least_rows);
@@ -79,8 +79,7 @@ template <class Id>
 template <class Id, class F>
 __device__ inline void for_ids(row_chunks const& cut, std::int64_t chunk, int lane,
                                matrix_ref<Id const> ids, F const& f) {
-  std::int64_t const end =
-      (chunk + 1) * cut.each < cut.rows ? (chunk + 1) * cut.each : cut.rows;
+  std::int64_t const end = (chunk + 1) * cut.each < cut.rows ? (chunk + 1) * cut.each : cut.rows;
   for (std::int64_t first = chunk * cut.each; first < end; first += warp_size) {
     std::int64_t const i = first + lane;
     f(i, i < end, i < end ? id_at(ids, i) : Id{-1});

@@ -20,6 +20,7 @@
 #include <llep/backends/cuda/expert_blocks.hpp>
 #include <llep/backends/cuda/families.hpp>
 #include <llep/backends/cuda/gates.cuh>
+#include <llep/backends/cuda/group_products.cuh>
 #include <llep/backends/cuda/groups.cuh>
 #include <llep/backends/cuda/launch.cuh>
 #include <llep/backends/cuda/memory.hpp>
@@ -154,13 +155,134 @@ class kernel {
   void forward(queue& q, std::span<row_group<blocks> const> groups, row_type const* x, row_type* y,
                void* saved, void* work) {
     on_device const here(q.device());
-    auto const at = arrange(groups, work);
+    auto& streams = streams_for(q);
+    areas const at = arrange(groups, work);
     if constexpr (gated) {
       auto const z = saved == nullptr ? at.z : kept(static_cast<row_type*>(saved));
-      fork(q, at, [&](auto& lanes) { multiply(lanes, shape_.input, of_rows(x), z, false); });
-      launch_rows<apply_gates>(q, z...);
+      streams.fork(q, [&](auto lane) {
+        products_.multiply(lane, shape_.input, of_rows(x), z, false);
+      });
+      detail::apply_gates<shape_type::input_bias>(q, products_.groups(), padded_gate(),
+                                                  family_.saved_elements(), reading(z), at.h);
+      if (biased) detail::fill_rows(q, products_.groups(), shape_type::down_bias, of_rows(y));
+      streams.fork(q, [&](auto lane) {
+        products_.multiply(lane, shape_.down, reading(at.h), of_rows(y), biased);
+      });
+    } else {
+      streams.fork(q, [&](auto lane) {
+        products_.multiply(lane, shape_.input, of_rows(x), of_rows(y), false);
+      });
     }
   }
+
+  void backward(queue& q, std::span<gradient_group<blocks> const> groups, row_type const* x,
+                void const* saved, row_type const* gy, row_type* gx, void* work) {
+    on_device const here(q.device());
+    auto& streams = streams_for(q);
+    areas const at = arrange(groups, work);
+    if constexpr (gated) {
+      auto const z = saved == nullptr ? reading(at.z) : kept(static_cast<row_type const*>(saved));
+      streams.fork(q, [&](auto lane) {
+        if (saved == nullptr) products_.multiply(lane, shape_.input, of_rows(x), at.z, false);
+        products_.go_back(lane, shape_.down, of_rows(gy), at.h);
+      });
+      detail::apply_gates_back<shape_type::input_bias>(
+          q, products_.groups(), padded_gate(), family_.saved_elements(), z, at.h, at.z);
+      streams.fork(q, [&](auto lane) {
+        products_.add_gradients(lane, shape_.down, reading(at.h), of_rows(gy));
+        products_.add_gradients(lane, shape_.input, of_rows(x), reading(at.z));
+        products_.go_back(lane, shape_.input, reading(at.z), of_rows(gx));
+        if constexpr (biased) {  // on q, beside them
+          add_bias_gradient(q, shape_type::down_bias, of_rows(gy));
+          add_bias_gradient(q, shape_type::input_bias, reading(at.z));
+        }
+      });
+    } else {
+      streams.fork(q, [&](auto lane) {
+        products_.add_gradients(lane, shape_.input, of_rows(x), of_rows(gy));
+        products_.go_back(lane, shape_.input, of_rows(gy), of_rows(gx));
+      });
+    }
+  }
+
+ private:
+  using shape_type = detail::expert_shape<Family>;
+  template <class T>
+  using area = detail::row_area<T>;
+  static constexpr bool gated = blocks > 1;
+  static constexpr bool biased = blocks == 4;
+  static constexpr auto row_bytes = static_cast<byte_count>(sizeof(row_type));
+
+  // The work: pointers of a grouped call, h [rows][F], z [rows][2F].
+  struct work_offsets {
+    byte_count h, z, end;
+  };
+  struct areas {
+    area<row_type> h, z;
+  };
+
+  [[nodiscard]] std::int64_t inner_stride() const {
+    return detail::padded_inner<row_type>(family_.saved_elements() / 2);
+  }
+  [[nodiscard]] work_offsets work_parts(row_count rows, std::int64_t groups) const {
+    auto const aligned = [](byte_count bytes) { return (bytes + 255) / 256 * 256; };
+    byte_count const h = aligned(detail::pointer_bytes(groups * shape_.input.count));
+    byte_count const z = h + aligned(rows * inner_stride() * row_bytes);
+    return {h, z, z + aligned(rows * 2 * inner_stride() * row_bytes)};
+  }
+  template <class Group>
+  [[nodiscard]] areas arrange(std::span<Group const> groups, void* work) {
+    row_count rows = 0;
+    for (Group const& group : groups) rows += group.rows;
+    auto const at = work_parts(rows, std::ssize(groups));
+    auto* const base = static_cast<std::byte*>(work);
+    products_.take(groups, static_cast<void const**>(work), inner_stride(),
+                   options_.grouped_below_rows, options_.tf32);
+    return {{reinterpret_cast<row_type*>(base + at.h), inner_stride(), true},
+            {reinterpret_cast<row_type*>(base + at.z), 2 * inner_stride(), true}};
+  }
+
+  template <class T>
+  [[nodiscard]] area<T> of_rows(T* rows) const {
+    return {rows, hidden(), false};
+  }
+  template <class T>
+  [[nodiscard]] area<T> kept(T* saved) const {
+    return {saved, 2 * inner_stride(), false};
+  }
+  [[nodiscard]] static area<row_type const> reading(area<row_type> a) {
+    return {a.data, a.stride, a.compact};
+  }
+
+  [[nodiscard]] streams_type& streams_for(queue& q) {
+    if (streams_ == nullptr) {
+      if constexpr (std::default_initializable<Memory>)
+        streams_ = std::make_shared<streams_type>(options_.streams);
+    }
+    expects(streams_->device() == q.device(),
+            "cuda: a queue of another GPU than that of the kernel's streams");
+    return *streams_;
+  }
+
+  [[nodiscard]] auto padded_gate() const
+    requires gated
+  {
+    auto gate = shape_.gate;
+    if constexpr (requires { gate.inner; }) gate.inner = inner_stride();
+    return gate;
+  }
+  void add_bias_gradient(queue& q, std::size_t bias, area<row_type const> gy) {
+    detail::add_column_sums<grad_type>(q, products_.groups(), bias, elements_[bias], gy);
+  }
+
+  Family family_;
+  shape_type shape_;
+  std::array<std::int64_t, blocks> elements_;
+  detail::expert_blocks<row_type const*, blocks> native_;
+  detail::expert_blocks<grad_type*, blocks> native_grads_;
+  kernel_options options_;
+  std::shared_ptr<streams_type> streams_;
+  detail::group_products<blocks, row_type> products_;
 };
 
 }  // namespace llep::cuda

@@ -91,8 +91,8 @@ struct pointer_batch {
   void const* at[most];
 };
 
-inline __global__ void write_pointers(__grid_constant__ pointer_batch const batch, int count,
-                                      void const** to) {
+template <class Batch>
+__global__ void write_pointers(__grid_constant__ Batch const batch, int count, void const** to) {
   int const i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (i < count) to[i] = batch.at[i];
 }
@@ -151,7 +151,7 @@ class product_calls {
       auto const count = (std::min)(pointer_batch::most, 3 * list.size() - first);
       pointer_batch batch;
       for (std::size_t i = 0; i < count; ++i) batch.at[i] = pointer(first + i);
-      launch(q, {ceil_div(static_cast<std::int64_t>(count), threads), threads}, write_pointers,
+      launch(q, {ceil_div(static_cast<std::int64_t>(count), threads), threads}, write_pointers<pointer_batch>,
              batch, static_cast<int>(count), to + first);
     }
   }

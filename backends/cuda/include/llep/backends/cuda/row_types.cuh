@@ -5,6 +5,7 @@
 #include <cuda_fp16.h>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 
 #include <llep/shape.hpp>
@@ -56,7 +57,7 @@ template <>
 /// N elements that are read and written at once.
 template <class T, int N>
 struct alignas(sizeof(T) * N) vector {
-  T at[N];
+  T at[std::size_t{N}];
 };
 
 /// Elements in 16 bytes.

@@ -83,7 +83,7 @@ __global__ void add_rows(Row const* y, std::int32_t const* slots, std::int64_t c
   std::int64_t const t = blockIdx.x;
   std::int32_t const* const mine = slots + t * choices;
   for (std::int64_t c = threadIdx.x; c < out.cols / width; c += blockDim.x) {
-    accumulator_t<Row> sum[width] = {};
+    accumulator_t<Row> sum[std::size_t{width}] = {};
     for (std::int64_t k = 0; k < choices; k += rows_under_way) {
       Vector held[rows_under_way];
 #pragma unroll

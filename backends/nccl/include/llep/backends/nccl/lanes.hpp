@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nccl.h>
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <llep/backends/nccl/status.hpp>
+#include <llep/error.hpp>
+#include <llep/shape.hpp>
+
+namespace llep::nccl {
+
+/// An NCCL communicator of ours: aborted at the end, unless it was closed or given away before.
+class comm {
+ public:
+  comm() = default;
+  explicit comm(ncclComm_t taken) noexcept : handle_(taken) {}
+  comm(comm&& other) noexcept : handle_(other.release()) {}
+  comm& operator=(comm&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~comm() {  // what fails here fails with whatever it is that leaves it
+    if (handle_ != nullptr) static_cast<void>(ncclCommAbort(handle_));
+  }
+
+  [[nodiscard]] ncclComm_t handle() const noexcept { return handle_; }
+  /// Where NCCL writes a new one; it may do so after the call.
+  [[nodiscard]] ncclComm_t* place() noexcept { return &handle_; }
+  [[nodiscard]] ncclComm_t release() noexcept { return std::exchange(handle_, nullptr); }
+
+ private:
+  ncclComm_t handle_ = nullptr;
+};
+
+/// A rank's NCCL communicators: one for rows, one for weights, one for all_gather. NCCL runs the
+/// calls on a communicator one after the other, so with fewer one would wait for another's peers.
+class lanes {
+ public:
+  static constexpr std::size_t count = 3;
+  static constexpr std::size_t gather = 2;  // before it the values of `lane`
+
+  /// @throws llep::error: invalid_argument unless they are the same rank of as many, on one GPU;
+  ///         communication where NCCL fails
+  explicit lanes(std::array<comm, count> comms) : comms_(std::move(comms)) {
+    std::array<place, count> found;
+    for (std::size_t l = 0; l < count; ++l) found[l] = place_of(comms_[l].handle());
+    for (place const& p : found)
+      expects(p.size == found[0].size && p.rank == found[0].rank && p.device == found[0].device,
+              "nccl: lanes must be the same rank of the same number of ranks on one GPU: rows " +
+                  found[0].text() + ", weights " + found[1].text() + ", all_gather " +
+                  found[2].text());
+    place_ = found[0];
+  }
+
+  [[nodiscard]] rank_id rank() const noexcept { return place_.rank; }
+  [[nodiscard]] std::int32_t size() const noexcept { return place_.size; }
+  [[nodiscard]] int device() const noexcept { return place_.device; }
+  [[nodiscard]] ncclComm_t handle(std::size_t l) const noexcept { return comms_[l].handle(); }
+  [[nodiscard]] static char const* name(std::size_t l) noexcept {
+    return l == gather ? "all_gather" : l == 0 ? "rows" : "weights";
+  }
+
+  /// What one of them has met since, if anything. A few reads.
+  [[nodiscard]] std::optional<error> failed() const {
+    for (std::size_t l = 0; l < count; ++l) {
+      ncclResult_t met = ncclSuccess;
+      if (comms_[l].handle() == nullptr) continue;
+      auto const asked = ncclCommGetAsyncError(comms_[l].handle(), &met);
+      if (asked != ncclSuccess) met = asked;
+      if (met != ncclSuccess && met != ncclInProgress) return failure(met, name(l), rank());
+    }
+    return std::nullopt;
+  }
+
+  /// Waits for what is under way here, and for the peers to do the same; then frees them. `watch`
+  /// is called meanwhile, and may throw; so does what NCCL returns.
+  template <class Watch>
+  void close(Watch watch) {
+    for (std::size_t l = 0; l < count; ++l) {
+      ncclComm_t const c = handle(l);
+      check(settled(ncclCommFinalize(c), c, watch), "ending " + std::string(name(l)), rank());
+    }
+    for (comm& c : comms_) check(ncclCommDestroy(c.release()), "freeing a lane", rank());
+  }
+
+  /// Stops what is under way. All at once: NCCL stops a lane and then waits for the GPU, on which
+  /// another lane may wait for its peers. Returns when they're freed, or `grace` is over: NCCL may
+  /// wait for the peers to abort, too.
+  void abort(std::chrono::milliseconds grace) noexcept {
+    for (comm& c : comms_) {
+      ncclComm_t const of = c.release();
+      if (of == nullptr) continue;
+      under_way_->start();
+      auto const stop = [of, left = under_way_] {
+        static_cast<void>(ncclCommAbort(of));  // there is a cause already
+        left->end();
+      };
+      try {
+        std::thread(stop).detach();
+      } catch (...) {
+        stop();
+      }
+    }
+    under_way_->wait(grace);
+  }
+
+ private:
+  struct place {
+    int size = 0;
+    int rank = 0;
+    int device = 0;
+
+    [[nodiscard]] std::string text() const {
+      return std::to_string(rank) + " of " + std::to_string(size) + " on GPU " +
+             std::to_string(device);
+    }
+  };
+
+  // Threads that free communicators; they may outlive the lanes.
+  class countdown {
+   public:
+    void start() {
+      std::lock_guard const held(mutex_);
+      ++left_;
+    }
+    void end() {
+      std::lock_guard const held(mutex_);
+      if (--left_ == 0) none_.notify_all();
+    }
+    void wait(std::chrono::milliseconds most) {
+      std::unique_lock held(mutex_);
+      none_.wait_for(held, most, [&] { return left_ == 0; });
+    }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable none_;
+    int left_ = 0;
+  };
+
+  [[nodiscard]] static place place_of(ncclComm_t c) {
+    expects(c != nullptr, "nccl: a lane needs a communicator");
+    place p;
+    check(ncclCommCount(c, &p.size), "asking for the number of ranks");
+    check(ncclCommUserRank(c, &p.rank), "asking for the rank");
+    check(ncclCommCuDevice(c, &p.device), "asking for the GPU");
+    return p;
+  }
+
+  std::array<comm, count> comms_;
+  place place_;
+  std::shared_ptr<countdown> under_way_ = std::make_shared<countdown>();  // abort can't make it
+};
+
+}  // namespace llep::nccl

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
+// `extern __shared__ unsigned char name[];` declares a thread's own array, which somebody must
+// define: one source file of the program, in the namespace that the kernel is in, says
+//   CUDA_ON_HOST_DYNAMIC_SHARED(name);
+// Each block finds it full of 0xFF; what lies behind the bytes of the launch, AddressSanitizer
+// knows to be none of the kernel's. The initializer isn't a constant, as g++ 12 calls a function that
+// is there for others only, when a block of a function declares the array.
+
+#define CUDA_ON_HOST_DYNAMIC_SHARED(name)                                              \
+  alignas(1024) thread_local unsigned char name[cuda_on_host::dynamic_shared::bytes] = \
+      {cuda_on_host::dynamic_shared::zero()};                                           \
+  [[maybe_unused]] static bool const name##_is_known = cuda_on_host::dynamic_shared::add( \
+      +[]() -> unsigned char* { return name; })
+
+namespace cuda_on_host {
+
+class dynamic_shared {
+ public:
+  static constexpr std::size_t bytes = 232448;
+  using array = unsigned char* (*)();
+
+  static bool add(array a) {
+    int const at = count().fetch_add(1);
+    if (at >= most) {
+      std::fputs("cuda_on_host: too many arrays of dynamic shared memory\n", stderr);
+      std::abort();
+    }
+    arrays()[static_cast<std::size_t>(at)] = a;
+    return true;
+  }
+
+  static unsigned char zero() {
+    static unsigned char volatile const z = 0;
+    return z;
+  }
+
+  static void start_block(std::size_t used) {
+    for (int i = 0; i < count().load(std::memory_order_relaxed); ++i) {
+      unsigned char* const p = arrays()[static_cast<std::size_t>(i)]();
+      std::memset(p, 0xFF, used);
+#ifdef __SANITIZE_ADDRESS__
+      __asan_poison_memory_region(p + used, bytes - used);
+#endif
+    }
+  }
+
+  static void end_grid() {
+#ifdef __SANITIZE_ADDRESS__
+    for (int i = 0; i < count().load(); ++i)
+      __asan_unpoison_memory_region(arrays()[static_cast<std::size_t>(i)](), bytes);
+#endif
+  }
+
+ private:
+  static constexpr int most = 64;
+  static std::atomic<int>& count() {
+    static constinit std::atomic<int> n{0};
+    return n;
+  }
+  static std::array<array, most>& arrays() {
+    static constinit std::array<array, most> all{};
+    return all;
+  }
+};
+
+}  // namespace cuda_on_host
