@@ -63,7 +63,7 @@ class expert_pool {
   }
 
   /// The kernel of a rank that owns E experts' [first, first + size()); others have no place.
-  [[nodiscard]] K kernel(std::int32_t all, expert_id first, cuda::kernel_options const& how,
+  [[nodiscard]] K kernel(std::int32_t all, expert_id first, cuda::blas_options const& how,
                          std::shared_ptr<typename K::streams_type> const& streams) const {
     std::vector<typename K::weight_blocks> native(static_cast<std::size_t>(all));
     std::copy(experts_.begin(), experts_.end(), native.begin() + first);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,19 +20,6 @@
 #include "timing.hpp"
 
 namespace llep::bench {
-
-/// Microseconds of the host that f() takes, the middle of a few.
-template <class F>
-[[nodiscard]] double host_us(int rounds, F f) {
-  std::vector<double> taken;
-  for (int round = -1; round < rounds; ++round) {
-    auto const before = std::chrono::steady_clock::now();
-    f();
-    std::chrono::duration<double, std::micro> const us = std::chrono::steady_clock::now() - before;
-    if (round >= 0) taken.push_back(us.count());
-  }
-  return median(std::move(taken));
-}
 
 /// What all ranks decide in a step, and how long deciding takes.
 struct decision {
@@ -84,7 +70,7 @@ class rank_runner {
         shape_(s),
         ranks_(ranks),
         pool_(q, s, family, s.experts / ranks),
-        streams_(std::make_shared<typename K::streams_type>(cuda::kernel_options{}.streams)),
+        streams_(std::make_shared<typename K::streams_type>(cuda::blas_options{}.streams)),
         x_(random_array<bf16>(q, s.tokens * s.hidden, 1)),
         out_(x_.size()),
         gates_(random_array<float>(q, s.rows(), 2)),

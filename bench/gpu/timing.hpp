@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -50,6 +51,19 @@ inline void finish(cuda::queue& q) {
   auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+/// Microseconds of the host that f() takes, the middle of a few.
+template <class F>
+[[nodiscard]] double host_us(int rounds, F f) {
+  std::vector<double> taken;
+  for (int round = -1; round < rounds; ++round) {
+    auto const before = std::chrono::steady_clock::now();
+    f();
+    std::chrono::duration<double, std::micro> const us = std::chrono::steady_clock::now() - before;
+    if (round >= 0) taken.push_back(us.count());
+  }
+  return median(std::move(taken));
 }
 
 /// What goes before every sample: a copy that is larger than the GPU's cache. What is measured

@@ -11,7 +11,7 @@ namespace {
 TEST_CASE("cuda: every golden layer is within tolerance and bit-identical however it is run",
           "[cuda][golden]") {
   llep::testing::check_golden_layers<llep::testing::on_cuda>(
-      {.ranks = {1, 2, 4, 8, 16}, .stride = llep::testing::sanitized ? 199 : 19});
+      {.ranks = {1, 2, 4, 8, 16}, .stride = llep::testing::sanitized ? 997 : 97});
 }
 
 }  // namespace

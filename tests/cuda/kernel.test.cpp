@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <llep/backends/cuda/kernel.cuh>  // first: proves it needs no help
 
-#include <catch2/catch_template_test_macros.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <llep/testing/kernel.hpp>
-
 #include "cuda/kernel_run.hpp"
-#include "support/sanitizers.hpp"
 
-// The kernel over cuBLAS, on the stand-in for both.
+// What the kernel over cuBLAS refuses, and what it is told apart by, on the stand-in for both.
 
 namespace {
 
@@ -25,70 +21,12 @@ using namespace llep;
 using namespace llep::testing;
 using Catch::Matchers::ContainsSubstring;
 using cuda_device = cuda::device<>;
-using cuda::kernel_options;
+using cuda::blas_options;
 
 static_assert(trainable_kernel<cuda::kernel<linear_expert<float>>>);
 static_assert(trainable_kernel<cuda::kernel<swiglu_expert<double>>>);
 static_assert(trainable_kernel<cuda::kernel<gptoss_expert<float>, cuda::bfloat16>>);
 static_assert(trains_with<cuda::kernel<swiglu_expert<float>, cuda::half>, double>);
-
-/// Makes kernels of one device that share their streams.
-struct make_kernel {
-  std::shared_ptr<cuda::blas_streams<>> streams;
-  kernel_options options;
-
-  template <class Family>
-  cuda::kernel<Family> operator()(Family const& family, auto native, auto grads) const {
-    return {family, std::move(native), std::move(grads), options, streams};
-  }
-};
-
-constexpr row_count always_grouped = 1000000;
-
-struct conformance {
-  cuda_device device;
-  cuda_device::queue q = device.make_queue();
-  std::shared_ptr<cuda::blas_streams<>> streams = std::make_shared<cuda::blas_streams<>>(3);
-
-  void families(std::uint64_t seed, row_count grouped_below, row_count rows,
-                expert_sizes const& sizes) {
-    CAPTURE(seed, grouped_below);
-    auto const check = [&](auto const& family) {
-      make_kernel const make{streams, {.grouped_below_rows = grouped_below}};
-      CHECK_NOTHROW(
-          check_kernel(device, q, family, make, seed, {.most_rows = rows, .sizes = sizes}));
-    };
-    check(linear_expert<float>{});
-    check(linear_expert<double>{});
-    check(swiglu_expert<float>{});
-    check(swiglu_expert<double>{});
-    check(gptoss_expert<float>{{}, {}, 1.702, 0.75});
-    check(gptoss_expert<double>{{}, {}, 1.702, 0.75});
-  }
-};
-
-TEST_CASE("conformance: the kernels over cuBLAS keep their promises", "[conformance][cuda]") {
-  conformance check;
-  for (std::uint64_t seed = 0; seed < cases(20); ++seed)
-    check.families(seed, seed % 2 == 0 ? always_grouped : 0, 40, {});
-  for (std::uint64_t seed = 20; seed < 20 + cases(20); ++seed)
-    check.families(seed, 4, 10, {3, 2});  // sizes that no vector divides
-  check.families(40, 0, 200, {20, 20});
-}
-
-TEST_CASE("kernel: products of whichever delay are waited for", "[cuda]") {
-  auto& delay = cuda_on_host::knobs().max_delay_us;
-  struct restored {
-    std::atomic<unsigned>& knob;
-    ~restored() { knob = 0; }
-  } const at_the_end{delay};
-  delay = 300;
-  conformance check;
-  for (std::uint64_t seed = 0; seed < 4; ++seed)
-    check.families(seed, seed % 2 == 0 ? always_grouped : 0, 6, {12, 12});
-}
-
-// ---- what it refuses ----------------------------------------------------------------------------
 
 TEST_CASE("kernel: weights and gradients must be device memory, aligned to their elements",
           "[cuda]") {
@@ -148,11 +86,37 @@ TEST_CASE("kernel: where there is no memory for its streams it says so, and may 
   CHECK(largest_gap(on.run(kernel), exact_results(of)) < 1e-6);
 }
 
-// ---- what it is told apart by -------------------------------------------------------------------
+/// Pool memory that counts, and of which none is made by itself.
+struct counted_memory {
+  std::int64_t* blocks;
+  explicit counted_memory(std::int64_t& count) : blocks(&count) {}
+  void* allocate(byte_count bytes, cudaStream_t stream) {
+    ++*blocks;
+    return cuda::pool_memory().allocate(bytes, stream);
+  }
+  void deallocate(void* p, cudaStream_t stream) noexcept {
+    --*blocks;
+    cuda::pool_memory().deallocate(p, stream);
+  }
+};
+
+TEST_CASE("kernel: the memory of its streams is the user's", "[cuda]") {
+  using kernel = cuda::kernel<linear_expert<float>, float, counted_memory>;
+  std::int64_t blocks = 0;
+  CHECK_THROWS_WITH(kernel({3}, {}), ContainsSubstring("can't make streams"));
+  {
+    auto const streams = std::make_shared<kernel::streams_type>(3, counted_memory(blocks));
+    CHECK(blocks == 3);
+    kernel const sharing({3}, {}, {}, {}, streams);
+    kernel const another({4}, {}, {}, {}, streams);
+    CHECK(blocks == 3);
+  }
+  CHECK(blocks == 0);
+}
 
 TEST_CASE("kernel: digests tell what changes results, and leave the rest to each rank", "[cuda]") {
   swiglu_expert<float> const family{4, 3};
-  auto const digest = [&](kernel_options const& how) {
+  auto const digest = [&](blas_options const& how) {
     return cuda::kernel<swiglu_expert<float>>(family, {}, {}, how).digest();
   };
   auto const plain = digest({});

@@ -126,8 +126,7 @@ class case_on_device {
     auto const all = std::ssize(case_.x) / kernel.hidden();
     on_device<Device, std::byte> const saved(device_, q_, bytes(all * kernel.saved_row_bytes()));
     on_device<Device, std::byte> const work(
-        device_, q_,
-        bytes((std::max)(kernel.work_bytes(rows), kernel.backward_work_bytes(rows))));
+        device_, q_, bytes((std::max)(kernel.work_bytes(rows), kernel.backward_work_bytes(rows))));
     auto const y = led(std::vector<Row>(case_.x.size(), Row(-1.0F)));
     auto const gx = led(std::vector<Row>(case_.x.size(), Row(-1.0F)));
     std::span<row_group<blocks> const> const forth(groups);

@@ -9,6 +9,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <llep/backends/cuda/device.cuh>
@@ -64,6 +65,7 @@ struct rank_part {
         kernel({l.hidden, l.inner}, owned<float const>(l, r, weights.data()),
                owned<float>(l, r, gradients.data())) {}
 
+  // Of the first `tokens`.
   [[nodiscard]] matrix_ref<float const> rows() const { return {x.data(), tokens, hidden}; }
   [[nodiscard]] matrix_ref<std::int32_t const> chosen() const {
     return {ids.data(), tokens, choices};
@@ -106,17 +108,15 @@ void on_each_rank(random_layer<float> const& layer, Body body,
       });
 }
 
+/// A step of all tokens, with rows from `x`.
+template <class Moe>
+void forward_of(float const* x, Moe& moe, cuda::queue& q, rank_part& part) {
+  moe.forward(q, part.kernel, {x, part.tokens, part.hidden}, part.chosen(), part.gate(),
+              part.result());
+}
 template <class Moe>
 void forward(Moe& moe, cuda::queue& q, rank_part& part) {
-  moe.forward(q, part.kernel, part.rows(), part.chosen(), part.gate(), part.result());
-}
-
-/// A step of the first tokens.
-template <class Moe>
-void few_tokens(Moe& moe, cuda::queue& q, rank_part& part) {
-  auto const n = (std::min)(part.tokens, std::int64_t{3});
-  moe.forward(q, part.kernel, {part.x.data(), n, part.hidden}, {part.ids.data(), n, part.choices},
-              {part.gates.data(), n, part.choices}, {part.out.data(), n, part.hidden});
+  forward_of(part.x.data(), moe, q, part);
 }
 
 /// All ranks' outputs, one after the other.
@@ -212,22 +212,16 @@ std::vector<std::string> refused(Spoil spoil) {
 TEST_CASE("cuda steps: a host pointer is the same error on every rank, and the group goes on",
           "[cuda]") {
   std::vector<float> const on_host(1000);
-  auto const texts = refused([&](auto& q, rank_part& part, auto& moe) {
-    moe.forward(q, part.kernel, {on_host.data(), part.tokens, part.hidden}, part.chosen(),
-                part.gate(), part.result());
-  });
+  auto const texts = refused(
+      [&](auto& q, rank_part& part, auto& moe) { forward_of(on_host.data(), moe, q, part); });
   CHECK(texts ==
         std::vector<std::string>(ranks, "rank 2: hidden: is host memory that GPU 0 doesn't reach"));
 }
 
 TEST_CASE("cuda steps: rows between elements are the same error on every rank", "[cuda]") {
   auto const texts = refused([&](auto& q, rank_part& part, auto& moe) {
-    auto const* const odd =
-        reinterpret_cast<float const*>(reinterpret_cast<char const*>(part.x.data()) + 2);
-    moe.forward(q, part.kernel, {odd, part.tokens - 1, part.hidden},
-                {part.ids.data(), part.tokens - 1, part.choices},
-                {part.gates.data(), part.tokens - 1, part.choices},
-                {part.out.data(), part.tokens - 1, part.hidden});
+    forward_of(reinterpret_cast<float const*>(reinterpret_cast<char const*>(part.x.data()) + 2),
+               moe, q, part);
   });
   CHECK(texts == std::vector<std::string>(
                      ranks, "rank 2: hidden: isn't aligned to its elements of 4 bytes"));
@@ -238,7 +232,9 @@ TEST_CASE("cuda steps: a rank without memory is an error on every rank, and the 
   auto const layer = four_ranks();
   std::vector<std::string> thrown(ranks);
   on_each_rank(layer, [&](auto& group, auto& q, rank_part& part, auto& moe) {
-    few_tokens(moe, q, part);
+    auto const all = std::exchange(part.tokens, (std::min)(part.tokens, std::int64_t{3}));
+    forward(moe, q, part);
+    part.tokens = all;
     if (group.rank() == 2)
       cuda_on_host::fail_call_here(1, cudaErrorMemoryAllocation, "cudaMallocAsync");
     try {

@@ -2,15 +2,15 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cstdint>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "program.hpp"
 
 namespace on_host_test {
+namespace {
 
 CUDA_ON_HOST_DYNAMIC_SHARED(dynamic_bytes);
-
-namespace {
 
 __global__ void block_sum(float const* __restrict__ x, float* y, int n) {
   __shared__ float part[32];
@@ -66,12 +66,16 @@ __global__ void some_leave(int* out) {
 }
 
 __global__ void lane_left_behind() {
-  if (threadIdx.x == 40) __syncthreads();
-  else __syncwarp();
+  if (threadIdx.x == 40)
+    __syncthreads();
+  else
+    __syncwarp();
 }
 __global__ void two_barriers() {
-  if (threadIdx.x < 32) __syncthreads();
-  else __syncthreads();
+  if (threadIdx.x < 32)
+    __syncthreads();
+  else
+    __syncthreads();
 }
 
 __global__ void wait_for_a_later_thread(int* flag) {

@@ -61,8 +61,7 @@ TEST_CASE("a copy stays inside its blocks and is of the kind it says") {
   ok(cudaMemsetAsync(y.data() + 1, 0, 8, s));
   s.wait();
   CHECK(y.values() == std::vector<int>{1, 0, 0, 4});
-  CHECK(cudaMemcpyAsync(y.data() + 1, x.data(), 16, cudaMemcpyDefault, s) ==
-        cudaErrorInvalidValue);
+  CHECK(cudaMemcpyAsync(y.data() + 1, x.data(), 16, cudaMemcpyDefault, s) == cudaErrorInvalidValue);
   CHECK(cudaMemcpyAsync(host.data(), x.data(), 16, cudaMemcpyHostToDevice, s) ==
         cudaErrorInvalidValue);
   CHECK(cudaMemcpyPeerAsync(y.data(), 1, x.data(), 0, 16, s) == cudaErrorInvalidValue);

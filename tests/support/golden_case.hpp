@@ -180,7 +180,7 @@ void train_golden_rank(Group& group, golden_inputs<T> const& in, Family const& f
       q, group, owner, policies.planner, policies.order);
   std::vector<kernel_type> kernels;
   kernels.reserve(ways.size());  // what is on the queue may use them where they are
-  std::vector<training_record<typename Group::device_type, T>> records;
+  std::vector<training_record<typename Group::device_type, accumulator_t<T>>> records;
   for (std::size_t i = 0; i < ways.size(); ++i) {
     kernels.emplace_back(family, native, lists.of(results[i].native(family, r, owner), blocks));
     records.push_back(moe.forward(q, kernels.back(), hidden, ids, gates,

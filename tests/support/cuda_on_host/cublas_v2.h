@@ -33,8 +33,7 @@ cublasStatus_t blas_call(char const* name, cublasHandle_t handle, Body const& bo
 
 /// Zero sizes are valid; then pointers may be null.
 inline bool valid(gemm_shape const& s) {
-  return s.m >= 0 && s.n >= 0 && s.k >= 0 &&
-         s.lda >= (std::max)(1, s.transpose_a ? s.k : s.m) &&
+  return s.m >= 0 && s.n >= 0 && s.k >= 0 && s.lda >= (std::max)(1, s.transpose_a ? s.k : s.m) &&
          s.ldb >= (std::max)(1, s.transpose_b ? s.n : s.k) && s.ldc >= (std::max)(1, s.m);
 }
 inline bool is_operation(cublasOperation_t op) {
@@ -71,8 +70,7 @@ inline void run_groups(gemm_types types, std::vector<gemm_group> const& groups,
   std::size_t i = 0;
   for (auto const& g : groups)
     for (int n = 0; n < g.count; ++n, ++i)
-      if (g.shape.m > 0 && g.shape.n > 0)
-        gemm(types, g.shape, g.alpha, a[i], b[i], g.beta, c[i]);
+      if (g.shape.m > 0 && g.shape.n > 0) gemm(types, g.shape, g.alpha, a[i], b[i], g.beta, c[i]);
 }
 
 /// Launches on the handle's stream; a handle is of the device it was made on.
@@ -177,23 +175,25 @@ inline cublasStatus_t cublasGemmGroupedBatchedEx(
   return blas_call("cublasGemmGroupedBatchedEx", handle, [&] {
     if (group_count < 0) return CUBLAS_STATUS_INVALID_VALUE;
     if (group_count == 0) return CUBLAS_STATUS_SUCCESS;
-    void const* const needed[] = {op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc,
-                                  group_size};
+    void const* const needed[] = {op_a, op_b, m,   n,    k, alpha, a,
+                                  lda,  b,    ldb, beta, c, ldc,   group_size};
     for (void const* p : needed)
       if (p == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-    for (void const* p : {static_cast<void const*>(a), static_cast<void const*>(b),
-                          static_cast<void const*>(c)})
+    for (void const* p :
+         {static_cast<void const*>(a), static_cast<void const*>(b), static_cast<void const*>(c)})
       if (memory::get().find(p).type == cudaMemoryTypeUnregistered)
         return CUBLAS_STATUS_INVALID_VALUE;  // a fault on hardware
     bool const wide = scale_bytes(compute) == sizeof(double);
     gemm_types const types{a_type, c_type, wide};
-    if (a_type != b_type) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (a_type != b_type || a_type != c_type) return CUBLAS_STATUS_NOT_SUPPORTED;
     if (auto const bad = check(types, compute, handle); bad != CUBLAS_STATUS_SUCCESS) return bad;
     std::vector<gemm_group> groups;
     for (int g = 0; g < group_count; ++g) {
       groups.push_back({{m[g], n[g], k[g], lda[g], ldb[g], ldc[g], op_a[g] != CUBLAS_OP_N,
                          op_b[g] != CUBLAS_OP_N},
-                        scale_at(alpha, g, wide), scale_at(beta, g, wide), group_size[g]});
+                        scale_at(alpha, g, wide),
+                        scale_at(beta, g, wide),
+                        group_size[g]});
       if (!valid(groups.back().shape) || group_size[g] < 0 || !is_operation(op_a[g]) ||
           !is_operation(op_b[g]))
         return CUBLAS_STATUS_INVALID_VALUE;

@@ -37,7 +37,9 @@ inline __half __double2half(double v) { return __half(v); }
 inline float __half2float(__half v) { return static_cast<float>(v); }
 inline __half2 __floats2half2_rn(float a, float b) { return {__half(a), __half(b)}; }
 inline __half2 __float22half2_rn(float2 v) { return {__half(v.x), __half(v.y)}; }
-inline float2 __half22float2(__half2 v) { return {static_cast<float>(v.x), static_cast<float>(v.y)}; }
+inline float2 __half22float2(__half2 v) {
+  return {static_cast<float>(v.x), static_cast<float>(v.y)};
+}
 inline unsigned short __half_as_ushort(__half v) { return v.bits; }
 inline __half __ushort_as_half(unsigned short bits) { return __half_raw{bits}; }
 // NOLINTEND

@@ -71,19 +71,17 @@ inline float __int2float_rn(int v) { return static_cast<float>(v); }
 #define __cosf(v) (::cosf(v))
 #define __tanhf(v) (::tanhf(v))
 
-inline long long clock64() {
-  return std::chrono::steady_clock::now().time_since_epoch().count();
-}
+inline long long clock64() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 // CUDA's min and max of numbers, in the global namespace.
-#define CUDA_ON_HOST_MIN_MAX(A, B, R)                                              \
-  inline R min(A a, B b) {                                                         \
-    auto const x = static_cast<R>(a), y = static_cast<R>(b);                       \
-    return y < x ? y : x;                                                          \
-  }                                                                                \
-  inline R max(A a, B b) {                                                         \
-    auto const x = static_cast<R>(a), y = static_cast<R>(b);                       \
-    return x < y ? y : x;                                                          \
+#define CUDA_ON_HOST_MIN_MAX(A, B, R)                        \
+  inline R min(A a, B b) {                                   \
+    auto const x = static_cast<R>(a), y = static_cast<R>(b); \
+    return y < x ? y : x;                                    \
+  }                                                          \
+  inline R max(A a, B b) {                                   \
+    auto const x = static_cast<R>(a), y = static_cast<R>(b); \
+    return x < y ? y : x;                                    \
   }
 CUDA_ON_HOST_MIN_MAX(int, int, int)
 CUDA_ON_HOST_MIN_MAX(unsigned, unsigned, unsigned)

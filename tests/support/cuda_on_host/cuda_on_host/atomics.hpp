@@ -22,23 +22,23 @@ T update(T* p, Next const& next) {
 }  // namespace cuda_on_host
 
 // NOLINTBEGIN: names as in CUDA
-#define CUDA_ON_HOST_ATOMIC_OP(name, T, expression)                                      \
-  inline T name(T* p, T v) {                                                             \
-    return cuda_on_host::update(p, [v](T old) { return static_cast<T>(expression); });   \
-  }                                                                                      \
-  inline T name##_system(T* p, T v) { return name(p, v); }                               \
+#define CUDA_ON_HOST_ATOMIC_OP(name, T, expression)                                    \
+  inline T name(T* p, T v) {                                                           \
+    return cuda_on_host::update(p, [v](T old) { return static_cast<T>(expression); }); \
+  }                                                                                    \
+  inline T name##_system(T* p, T v) { return name(p, v); }                             \
   inline T name##_block(T* p, T v) { return name(p, v); }
-#define CUDA_ON_HOST_ATOMICS(T)                          \
-  CUDA_ON_HOST_ATOMIC_OP(atomicMin, T, v < old ? v : old)   \
-  CUDA_ON_HOST_ATOMIC_OP(atomicMax, T, old < v ? v : old)   \
-  CUDA_ON_HOST_ATOMIC_OP(atomicAnd, T, old& v)           \
-  CUDA_ON_HOST_ATOMIC_OP(atomicOr, T, old | v)           \
-  CUDA_ON_HOST_ATOMIC_OP(atomicXor, T, old ^ v)          \
-  CUDA_ON_HOST_ATOMIC_OP(atomicExch, T, (static_cast<void>(old), v))                    \
-  inline T atomicCAS(T* p, T expected, T v) {            \
-    std::atomic_ref<T>(*p).compare_exchange_strong(expected, v); \
-    return expected;                                     \
-  }                                                      \
+#define CUDA_ON_HOST_ATOMICS(T)                                                          \
+  CUDA_ON_HOST_ATOMIC_OP(atomicMin, T, v < old ? v : old)                                \
+  CUDA_ON_HOST_ATOMIC_OP(atomicMax, T, old < v ? v : old)                                \
+  CUDA_ON_HOST_ATOMIC_OP(atomicAnd, T, old& v)                                           \
+  CUDA_ON_HOST_ATOMIC_OP(atomicOr, T, old | v)                                           \
+  CUDA_ON_HOST_ATOMIC_OP(atomicXor, T, old ^ v)                                          \
+  CUDA_ON_HOST_ATOMIC_OP(atomicExch, T, (static_cast<void>(old), v))                     \
+  inline T atomicCAS(T* p, T expected, T v) {                                            \
+    std::atomic_ref<T>(*p).compare_exchange_strong(expected, v);                         \
+    return expected;                                                                     \
+  }                                                                                      \
   inline T atomicCAS_system(T* p, T expected, T v) { return atomicCAS(p, expected, v); } \
   inline T atomicCAS_block(T* p, T expected, T v) { return atomicCAS(p, expected, v); }
 
@@ -63,21 +63,39 @@ inline void __threadfence_block() { __threadfence(); }
 inline void __threadfence_system() { __threadfence(); }
 
 template <class T>
-T __ldg(T const* p) { return *p; }
+T __ldg(T const* p) {
+  return *p;
+}
 template <class T>
-T __ldcs(T const* p) { return *p; }
+T __ldcs(T const* p) {
+  return *p;
+}
 template <class T>
-T __ldcg(T const* p) { return *p; }
+T __ldcg(T const* p) {
+  return *p;
+}
 template <class T>
-T __ldca(T const* p) { return *p; }
+T __ldca(T const* p) {
+  return *p;
+}
 template <class T>
-T __ldcv(T const* p) { return *p; }
+T __ldcv(T const* p) {
+  return *p;
+}
 template <class T>
-void __stcs(T* p, T v) { *p = v; }
+void __stcs(T* p, T v) {
+  *p = v;
+}
 template <class T>
-void __stcg(T* p, T v) { *p = v; }
+void __stcg(T* p, T v) {
+  *p = v;
+}
 template <class T>
-void __stwb(T* p, T v) { *p = v; }
+void __stwb(T* p, T v) {
+  *p = v;
+}
 template <class T>
-void __stwt(T* p, T v) { *p = v; }
+void __stwt(T* p, T v) {
+  *p = v;
+}
 // NOLINTEND

@@ -2,39 +2,22 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <numeric>
-#include <source_location>
-#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "complaints.hpp"
 #include "dynamic_shared.hpp"
 #include "fiber.hpp"
+#include "grid.hpp"
 #include "knobs.hpp"
 #include "vector_types.hpp"
 #include "warp.hpp"
 
-// NOLINTBEGIN: names as in CUDA
-inline constinit thread_local uint3 threadIdx{0, 0, 0};
-inline constinit thread_local uint3 blockIdx{0, 0, 0};
-inline constinit thread_local dim3 blockDim{1, 1, 1};
-inline constinit thread_local dim3 gridDim{1, 1, 1};
-inline constexpr int warpSize = 32;
-// NOLINTEND
-
 namespace cuda_on_host {
-
-/// What a launch runs: call(args) is the kernel, for the thread that threadIdx names.
-struct grid {
-  dim3 blocks, threads;
-  std::size_t shared_bytes = 0;
-  void (*call)(void*) = nullptr;
-  void* args = nullptr;
-};
 
 enum class barrier_kind : std::uint8_t { plain, count, all, any };
 
@@ -78,24 +61,22 @@ class block_runner {
   unsigned lane() const { return running_thread_ % 32; }
 
   template <class Read>
-  auto exchange(op_kind kind, std::uint32_t mask, std::uint64_t value, std::source_location at,
+  auto exchange(op_kind kind, std::uint32_t mask, std::uint64_t value, location at,
                 Read const& read) {
     warp& w = warps_[running_thread_ / 32];
-    if ((mask >> lane() & 1U) == 0) fail("isn't in the mask of the operation it calls", at);
+    if ((mask >> lane() & 1U) == 0) fail({"isn't in the mask of the operation it calls", at});
     w.wait_in_op(lane(), kind, mask, value, at);
     suspend();
     return w.look(lane(), read);
   }
 
   /// The number of threads whose value isn't 0.
-  unsigned wait_at_barrier(barrier_kind kind, bool value, std::source_location at) {
+  unsigned wait_at_barrier(barrier_kind kind, bool value, location at) {
     if (arrived_ == 0) {
       kind_ = kind;
       where_ = at;
-    } else if (kind != kind_ || (!same(at, where_) && knobs().uniform_barriers.load())) {
-      fail("waits at a barrier while others wait at another, in line " +
-               std::to_string(where_.line()),
-           at);
+    } else if (kind != kind_ || (at.line != where_.line && knobs().uniform_barriers.load())) {
+      fail({"waits at a barrier while others wait at another", at, 0, where_.line});
     }
     ++arrived_;
     votes_ += value;
@@ -114,10 +95,6 @@ class block_runner {
   }
 
  private:
-  static bool same(std::source_location const& a, std::source_location const& b) {
-    return a.line() == b.line() && a.column() == b.column();
-  }
-
   void shape_threads() {
     dim3 const n = grid_->threads;
     threads_ = n.x * n.y * n.z;
@@ -147,7 +124,6 @@ class block_runner {
       } else if (asleep) {
         std::this_thread::yield();
       } else {
-        report_hang();
         return abandon();
       }
     }
@@ -186,10 +162,7 @@ class block_runner {
       } else {
         auto const outcome = w.resolve();
         if (outcome == warp::outcome::nothing) return;
-        if (outcome == warp::outcome::mixed) {
-          report_hang();
-          gave_up_ = true;
-        }
+        if (outcome == warp::outcome::mixed) gave_up_ = true;
       }
     }
   }
@@ -272,47 +245,23 @@ class block_runner {
 
   // --- errors ---
 
-  static std::string text(uint3 v) {
-    return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")";
-  }
-  std::string describe(unsigned thread, std::source_location at) const {
-    return std::string("kernel ") + at.function_name() + ", " + at.file_name() + ":" +
-           std::to_string(at.line()) + ": block " + text(blockIdx) + " thread " +
-           text(index_[thread]) + " ";
-  }
-
   /// Doesn't come back.
-  void fail(std::string const& what, std::source_location at) {
-    report_misuse(describe(running_thread_, at) + what);
+  void fail(failure const& f) {
+    failure_ = f;
+    failure_.thread = running_thread_;
     gave_up_ = true;
     for (;;) suspend();
   }
 
-  /// Names a thread that waits in a warp's operation, as those at a barrier wait for it, and one
-  /// that it waits for.
-  void report_hang() const {
-    for (unsigned i = 0; i < warps_here(); ++i) {
-      warp const& w = warps_[i];
-      if (w.in_op == 0) continue;
-      unsigned const lane = static_cast<unsigned>(std::countr_zero(w.in_op));
-      std::string what = "waits in " + std::string(name_of(w.op[lane])) + " of mask " +
-                         std::to_string(w.op_mask[lane]) + " for threads that don't come";
-      std::uint32_t const late = w.op_mask[lane] & (w.at_barrier | w.in_op) & ~(1U << lane);
-      for (unsigned other = 0; other < 32; ++other)
-        if ((late >> other & 1U) != 0 &&
-            ((w.at_barrier >> other & 1U) != 0 || w.op_mask[other] != w.op_mask[lane] ||
-             w.op[other] != w.op[lane])) {
-          what += ", as " + text(index_[i * 32 + other]) + " in line " +
-                  std::to_string(w.where[other].line());
-          break;
-        }
-      return report_misuse(describe(i * 32 + lane, w.where[lane]) + what);
-    }
-    report_misuse("a kernel hangs at a barrier");
+  void complain() {
+    auto const f = std::exchange(failure_, {});
+    report_misuse(f.what != nullptr ? complaint(f, index_[f.thread])
+                                    : complaint_about_hang({warps_.get(), warps_here()}, index_));
   }
 
   /// Leaves the stacks of threads that wait as they are, and all fibers new.
   void abandon() {
+    complain();
     gave_up_ = true;
     idle_.clear();
     for (auto& f : fibers_) {
@@ -338,9 +287,10 @@ class block_runner {
   unsigned running_thread_ = 0;
   unsigned done_ = 0;
   bool gave_up_ = false;
+  failure failure_;
 
   barrier_kind kind_{};
-  std::source_location where_;
+  location where_;
   unsigned arrived_ = 0, votes_ = 0, result_arrived_ = 0, result_votes_ = 0;
 };
 

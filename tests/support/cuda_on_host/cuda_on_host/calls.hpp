@@ -17,20 +17,20 @@
 namespace cuda_on_host {
 
 struct call_counts {
-  std::uint64_t calls = 0;           // of the runtime and cuBLAS
-  std::uint64_t stream_syncs = 0;    // cudaStreamSynchronize
-  std::uint64_t event_syncs = 0;     // cudaEventSynchronize
-  std::uint64_t device_syncs = 0;    // cudaDeviceSynchronize
-  std::uint64_t blocking_copies = 0; // cudaMemcpy, cudaMemset
-  std::uint64_t implicit_syncs = 0;  // cudaFree, cudaFreeHost: they wait, too
-  std::uint64_t pageable_copies = 0; // cudaMemcpyAsync that may wait: host memory isn't pinned
-  std::uint64_t queries = 0;         // cudaStreamQuery, cudaEventQuery
-  std::uint64_t launches = 0;        // of kernels
+  std::uint64_t calls = 0;            // of the runtime and cuBLAS
+  std::uint64_t stream_syncs = 0;     // cudaStreamSynchronize
+  std::uint64_t event_syncs = 0;      // cudaEventSynchronize
+  std::uint64_t device_syncs = 0;     // cudaDeviceSynchronize
+  std::uint64_t blocking_copies = 0;  // cudaMemcpy, cudaMemset
+  std::uint64_t implicit_syncs = 0;   // cudaFree, cudaFreeHost: they wait, too
+  std::uint64_t pageable_copies = 0;  // cudaMemcpyAsync that may wait: host memory isn't pinned
+  std::uint64_t queries = 0;          // cudaStreamQuery, cudaEventQuery
+  std::uint64_t launches = 0;         // of kernels
   std::uint64_t graph_launches = 0;
-  std::uint64_t gemms = 0;           // calls of cublasGemm...
-  std::uint64_t mallocs = 0;         // cudaMalloc, cudaMallocHost, cudaHostAlloc
-  std::uint64_t async_mallocs = 0;   // cudaMallocAsync
-  std::uint64_t frees = 0;           // of any kind
+  std::uint64_t gemms = 0;          // calls of cublasGemm...
+  std::uint64_t mallocs = 0;        // cudaMalloc, cudaMallocHost, cudaHostAlloc
+  std::uint64_t async_mallocs = 0;  // cudaMallocAsync
+  std::uint64_t frees = 0;          // of any kind
 
   /// Calls in which the host waits for a device.
   std::uint64_t host_syncs() const {

@@ -43,9 +43,7 @@ struct graph_node {
 
 class capture {
  public:
-  capture(stream* origin, cudaStreamCaptureMode mode) : origin(origin), mode(mode) {
-    reached_[origin];
-  }
+  capture(stream* on, cudaStreamCaptureMode m) : origin(on), mode(m) { reached_[on]; }
 
   void add(stream const* s, std::function<void()> op) {
     point& here = reached_[s];
@@ -90,9 +88,9 @@ inline void replay(std::vector<graph_node> const& nodes, std::uint64_t seed) {
   while (!left.empty()) {
     std::vector<std::size_t> able;
     for (std::size_t i = 0; i < left.size(); ++i) {
-      bool const first = reached[left[i]->on] == (left[i]->after.contains(left[i]->on)
-                                                      ? left[i]->after.at(left[i]->on)
-                                                      : 0);
+      bool const first =
+          reached[left[i]->on] ==
+          (left[i]->after.contains(left[i]->on) ? left[i]->after.at(left[i]->on) : 0);
       if (first && may_run(left[i])) able.push_back(i);
     }
     std::size_t const pick = seed == 1 ? able.back() : able[draw(seed) % able.size()];

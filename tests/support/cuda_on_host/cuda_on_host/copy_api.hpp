@@ -30,17 +30,15 @@ inline cudaError_t check_copy(void const* to, void const* from, std::size_t byte
                               cudaMemcpyKind kind, bool& pageable) {
   auto const target = memory::get().find(to), source = memory::get().find(from);
   auto const on_device = [](memory_block const& b) { return b.type == cudaMemoryTypeDevice; };
-  pageable = target.type == cudaMemoryTypeUnregistered ||
-             source.type == cudaMemoryTypeUnregistered;
+  pageable = target.type == cudaMemoryTypeUnregistered || source.type == cudaMemoryTypeUnregistered;
   if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault)
     return cudaErrorInvalidMemcpyDirection;
   if (!fits(target, to, bytes) || !fits(source, from, bytes)) return cudaErrorInvalidValue;
   if (kind == cudaMemcpyDefault) return cudaSuccess;
   bool const to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   bool const from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
-  return to_device == on_device(target) && from_device == on_device(source)
-             ? cudaSuccess
-             : cudaErrorInvalidValue;
+  return to_device == on_device(target) && from_device == on_device(source) ? cudaSuccess
+                                                                            : cudaErrorInvalidValue;
 }
 
 inline cudaError_t put_copy(void* to, void const* from, std::size_t bytes, cudaMemcpyKind kind,
@@ -131,8 +129,7 @@ inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes,
 }
 inline cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
   using namespace cuda_on_host;
-  return call("cudaMemset", [&] {
-    return put_and_wait([&] { return put_set(to, value, bytes, nullptr); });
-  });
+  return call("cudaMemset",
+              [&] { return put_and_wait([&] { return put_set(to, value, bytes, nullptr); }); });
 }
 // NOLINTEND

@@ -61,33 +61,52 @@ inline int attribute(cudaDeviceAttr which, bool& known) {
   known = true;
   switch (which) {
     case cudaDevAttrMaxThreadsPerBlock:
-    case cudaDevAttrMaxBlockDimX: return 1024;
-    case cudaDevAttrMaxGridDimX: return 2147483647;
+    case cudaDevAttrMaxBlockDimX:
+      return 1024;
+    case cudaDevAttrMaxGridDimX:
+      return 2147483647;
     case cudaDevAttrMaxGridDimY:
-    case cudaDevAttrMaxGridDimZ: return 65535;
-    case cudaDevAttrMaxSharedMemoryPerBlock: return 49152;
-    case cudaDevAttrTotalConstantMemory: return 65536;
-    case cudaDevAttrWarpSize: return 32;
+    case cudaDevAttrMaxGridDimZ:
+      return 65535;
+    case cudaDevAttrMaxSharedMemoryPerBlock:
+      return 49152;
+    case cudaDevAttrTotalConstantMemory:
+      return 65536;
+    case cudaDevAttrWarpSize:
+      return 32;
     case cudaDevAttrMaxRegistersPerBlock:
-    case cudaDevAttrMaxRegistersPerMultiprocessor: return 65536;
-    case cudaDevAttrClockRate: return 1980000;
-    case cudaDevAttrMultiProcessorCount: return knobs().multiprocessors;
+    case cudaDevAttrMaxRegistersPerMultiprocessor:
+      return 65536;
+    case cudaDevAttrClockRate:
+      return 1980000;
+    case cudaDevAttrMultiProcessorCount:
+      return knobs().multiprocessors;
     case cudaDevAttrIntegrated:
     case cudaDevAttrCooperativeLaunch:
     case cudaDevAttrManagedMemory:
-    case cudaDevAttrComputeCapabilityMinor: return 0;
+    case cudaDevAttrComputeCapabilityMinor:
+      return 0;
     case cudaDevAttrCanMapHostMemory:
     case cudaDevAttrConcurrentKernels:
     case cudaDevAttrUnifiedAddressing:
-    case cudaDevAttrMemoryPoolsSupported: return 1;
-    case cudaDevAttrL2CacheSize: return 52428800;
-    case cudaDevAttrMaxThreadsPerMultiProcessor: return 2048;
-    case cudaDevAttrAsyncEngineCount: return 3;
-    case cudaDevAttrComputeCapabilityMajor: return 9;
-    case cudaDevAttrMaxSharedMemoryPerMultiprocessor: return 233472;
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin: return 232448;
-    case cudaDevAttrMaxBlocksPerMultiprocessor: return 32;
-    case cudaDevAttrReservedSharedMemoryPerBlock: return 1024;
+    case cudaDevAttrMemoryPoolsSupported:
+      return 1;
+    case cudaDevAttrL2CacheSize:
+      return 52428800;
+    case cudaDevAttrMaxThreadsPerMultiProcessor:
+      return 2048;
+    case cudaDevAttrAsyncEngineCount:
+      return 3;
+    case cudaDevAttrComputeCapabilityMajor:
+      return 9;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+      return 233472;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      return 232448;
+    case cudaDevAttrMaxBlocksPerMultiprocessor:
+      return 32;
+    case cudaDevAttrReservedSharedMemoryPerBlock:
+      return 1024;
   }
   known = false;
   return 0;

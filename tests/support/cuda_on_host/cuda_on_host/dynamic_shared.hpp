@@ -16,14 +16,14 @@
 // define: one source file of the program, in the namespace that the kernel is in, says
 //   CUDA_ON_HOST_DYNAMIC_SHARED(name);
 // Each block finds it full of 0xFF; what lies behind the bytes of the launch, AddressSanitizer
-// knows to be none of the kernel's. The initializer isn't a constant, as g++ 12 calls a function that
-// is there for others only, when a block of a function declares the array.
+// knows to be none of the kernel's. The initializer isn't a constant, as g++ 12 calls a function
+// that constants don't have, where a block of a function declares the array.
 
-#define CUDA_ON_HOST_DYNAMIC_SHARED(name)                                              \
-  alignas(1024) thread_local unsigned char name[cuda_on_host::dynamic_shared::bytes] = \
-      {cuda_on_host::dynamic_shared::zero()};                                           \
-  [[maybe_unused]] static bool const name##_is_known = cuda_on_host::dynamic_shared::add( \
-      +[]() -> unsigned char* { return name; })
+#define CUDA_ON_HOST_DYNAMIC_SHARED(name)                                                \
+  alignas(1024) thread_local unsigned char name[cuda_on_host::dynamic_shared::bytes] = { \
+      cuda_on_host::dynamic_shared::zero()};                                             \
+  [[maybe_unused]] static bool const name##_is_known =                                   \
+      cuda_on_host::dynamic_shared::add(+[]() -> unsigned char* { return name; })
 
 namespace cuda_on_host {
 
@@ -43,7 +43,7 @@ class dynamic_shared {
   }
 
   static unsigned char zero() {
-    static unsigned char volatile const z = 0;
+    static unsigned char const volatile z = 0;
     return z;
   }
 

@@ -40,8 +40,8 @@ void gemm(gemm_shape const& s, Sum alpha, In const* a, In const* b, Sum beta, Ou
   std::vector<Sum> by_k(static_cast<std::size_t>(s.m) * static_cast<std::size_t>(s.k));
   for (int p = 0; p < s.k; ++p)  // op(A), column major without gaps
     for (int i = 0; i < s.m; ++i)
-      by_k[at(i, p, s.m)] = static_cast<Sum>(s.transpose_a ? a[at(p, i, s.lda)]
-                                                           : a[at(i, p, s.lda)]);
+      by_k[at(i, p, s.m)] =
+          static_cast<Sum>(s.transpose_a ? a[at(p, i, s.lda)] : a[at(i, p, s.lda)]);
   std::vector<Sum> sum(static_cast<std::size_t>(s.m));
   for (int j = 0; j < s.n; ++j) {
     std::fill(sum.begin(), sum.end(), Sum{0});
@@ -77,8 +77,7 @@ inline void gemm(gemm_types t, gemm_shape const& s, double alpha, void const* a,
                  double beta, void* c) {
   auto const run = [&]<class In, class Out>(In const*, Out*) {
     gemm<float, In, Out>(s, static_cast<float>(alpha), static_cast<In const*>(a),
-                         static_cast<In const*>(b), static_cast<float>(beta),
-                         static_cast<Out*>(c));
+                         static_cast<In const*>(b), static_cast<float>(beta), static_cast<Out*>(c));
   };
   if (t.in_double)
     return gemm<double, double, double>(s, alpha, static_cast<double const*>(a),

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "machine.hpp"
 
-// Streams that record, and graphs that repeat what was recorded, on the stream they are launched on.
+// Streams that record, and graphs that repeat it, on the stream they are launched on.
 
 struct CUgraph_st {
   std::shared_ptr<std::vector<cuda_on_host::graph_node> const> nodes;
@@ -52,8 +54,7 @@ inline cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph) {
     m.end(c);
     if (c->invalid) return cudaErrorStreamCaptureInvalidated;
     if (!c->all_joined()) return cudaErrorStreamCaptureUnjoined;
-    *graph = new CUgraph_st{
-        std::make_shared<std::vector<graph_node> const>(std::move(c->nodes))};
+    *graph = new CUgraph_st{std::make_shared<std::vector<graph_node> const>(std::move(c->nodes))};
     return cudaSuccess;
   });
 }
@@ -67,7 +68,7 @@ inline cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureS
     cudaStream_t const s = m.find(handle);
     if (s == nullptr) return cudaErrorInvalidResourceHandle;
     if (status == nullptr) return cudaErrorInvalidValue;
-    *status = !s->capturing            ? cudaStreamCaptureStatusNone
+    *status = !s->capturing           ? cudaStreamCaptureStatusNone
               : s->capturing->invalid ? cudaStreamCaptureStatusInvalidated
                                       : cudaStreamCaptureStatusActive;
     return cudaSuccess;

@@ -83,9 +83,9 @@ class shared_limits {
 inline cudaError_t check_launch(cudaLaunchConfig_t const& c, void const* kernel) {
   auto const empty = [](dim3 d) { return d.x == 0 || d.y == 0 || d.z == 0; };
   if (kernel == nullptr) return cudaErrorInvalidDeviceFunction;
-  if (empty(c.gridDim) || empty(c.blockDim) || c.gridDim.x > 2147483647U ||
-      c.gridDim.y > 65535 || c.gridDim.z > 65535 || c.blockDim.x > 1024 || c.blockDim.y > 1024 ||
-      c.blockDim.z > 64 || c.blockDim.x * c.blockDim.y * c.blockDim.z > 1024)
+  if (empty(c.gridDim) || empty(c.blockDim) || c.gridDim.x > 2147483647U || c.gridDim.y > 65535 ||
+      c.gridDim.z > 65535 || c.blockDim.x > 1024 || c.blockDim.y > 1024 || c.blockDim.z > 64 ||
+      c.blockDim.x * c.blockDim.y * c.blockDim.z > 1024)
     return cudaErrorInvalidConfiguration;
   if (c.dynamicSmemBytes >
       static_cast<std::size_t>(shared_limits::get().of(kernel, detail::mine().device)))
@@ -178,8 +178,8 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, T* kernel) {
     attributes->maxThreadsPerBlock = 1024;
     attributes->numRegs = 32;
     attributes->ptxVersion = attributes->binaryVersion = 90;
-    attributes->maxDynamicSharedSizeBytes = shared_limits::get().of(
-        reinterpret_cast<void const*>(kernel), detail::mine().device);
+    attributes->maxDynamicSharedSizeBytes =
+        shared_limits::get().of(reinterpret_cast<void const*>(kernel), detail::mine().device);
     return cudaSuccess;
   });
 }

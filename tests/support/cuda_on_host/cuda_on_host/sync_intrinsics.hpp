@@ -5,7 +5,6 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <source_location>
 
 #include "block.hpp"
 
@@ -31,31 +30,30 @@ T from_bits(std::uint64_t bits) {
 
 /// from(lane, first, last) is the lane whose value a lane gets, in a segment of width lanes.
 template <class T, class From>
-T shuffle(unsigned mask, T value, int width, std::source_location at, From const& from) {
+T shuffle(unsigned mask, T value, int width, location at, From const& from) {
   auto& r = *block_runner::current();
   auto const lane = static_cast<int>(r.lane());
   int const first = lane & ~(width - 1);
   int const source = from(lane, first, first + width - 1);
-  return from_bits<T>(r.exchange(
-      op_kind::shuffle, mask, to_bits(value), at,
-      [source](warp::snapshot const& s) { return s.values[source]; }));
+  return from_bits<T>(r.exchange(op_kind::shuffle, mask, to_bits(value), at,
+                                 [source](warp::snapshot const& s) { return s.values[source]; }));
 }
 
 template <class Fold>
-auto reduce(unsigned mask, std::uint64_t value, std::source_location at, Fold const& fold) {
-  return block_runner::current()->exchange(op_kind::reduce, mask, value, at,
-                                           [&fold](warp::snapshot const& s) {
-    std::uint32_t rest = s.lanes;
-    std::uint64_t result = s.values[std::countr_zero(rest)];
-    while ((rest &= rest - 1) != 0) result = fold(result, s.values[std::countr_zero(rest)]);
-    return result;
-  });
+auto reduce(unsigned mask, std::uint64_t value, location at, Fold const& fold) {
+  return block_runner::current()->exchange(
+      op_kind::reduce, mask, value, at, [&fold](warp::snapshot const& s) {
+        std::uint32_t rest = s.lanes;
+        std::uint64_t result = s.values[std::countr_zero(rest)];
+        while ((rest &= rest - 1) != 0) result = fold(result, s.values[std::countr_zero(rest)]);
+        return result;
+      });
 }
 
 }  // namespace cuda_on_host
 
 // NOLINTBEGIN: names as in CUDA
-#define CUDA_ON_HOST_HERE std::source_location at = std::source_location::current()
+#define CUDA_ON_HOST_HERE cuda_on_host::location at = cuda_on_host::location::current()
 
 inline void __syncthreads(CUDA_ON_HOST_HERE) {
   using namespace cuda_on_host;
@@ -87,9 +85,8 @@ inline unsigned __activemask() { return 1U << cuda_on_host::block_runner::curren
 
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32, CUDA_ON_HOST_HERE) {
-  return cuda_on_host::shuffle(mask, value, width, at, [=](int, int first, int) {
-    return first + (source & (width - 1));
-  });
+  return cuda_on_host::shuffle(mask, value, width, at,
+                               [=](int, int first, int) { return first + (source & (width - 1)); });
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32, CUDA_ON_HOST_HERE) {
@@ -158,14 +155,14 @@ unsigned __match_all_sync(unsigned mask, T value, int* all, CUDA_ON_HOST_HERE) {
   return same != 0 ? mask : 0;
 }
 
-#define CUDA_ON_HOST_REDUCE(name, T, expression)                                            \
-  inline T name(unsigned mask, T value, CUDA_ON_HOST_HERE) {                                \
-    using namespace cuda_on_host;                                                           \
-    return from_bits<T>(                                                                    \
-        reduce(mask, to_bits(value), at, [](std::uint64_t left, std::uint64_t right) {      \
-          T const a = from_bits<T>(left), b = from_bits<T>(right);                          \
-          return to_bits(static_cast<T>(expression));                                       \
-        }));                                                                                \
+#define CUDA_ON_HOST_REDUCE(name, T, expression)                                       \
+  inline T name(unsigned mask, T value, CUDA_ON_HOST_HERE) {                           \
+    using namespace cuda_on_host;                                                      \
+    return from_bits<T>(                                                               \
+        reduce(mask, to_bits(value), at, [](std::uint64_t left, std::uint64_t right) { \
+          T const a = from_bits<T>(left), b = from_bits<T>(right);                     \
+          return to_bits(static_cast<T>(expression));                                  \
+        }));                                                                           \
   }
 CUDA_ON_HOST_REDUCE(__reduce_add_sync, unsigned, a + b)
 CUDA_ON_HOST_REDUCE(__reduce_add_sync, int, to_bits(a) + to_bits(b))  // wraps

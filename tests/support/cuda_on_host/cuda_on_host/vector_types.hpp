@@ -3,14 +3,14 @@
 
 // CUDA's small vectors, with its alignments: a load of one of them is a load of all of it there.
 
-#define CUDA_ON_HOST_VECTOR_2(name, T)                         \
-  struct alignas(2 * sizeof(T)) name##2 { T x, y; };           \
+#define CUDA_ON_HOST_VECTOR_2(name, T)               \
+  struct alignas(2 * sizeof(T)) name##2 { T x, y; }; \
   inline name##2 make_##name##2(T x, T y) { return {x, y}; }
-#define CUDA_ON_HOST_VECTOR_3(name, T)                         \
-  struct name##3 { T x, y, z; };                               \
+#define CUDA_ON_HOST_VECTOR_3(name, T) \
+  struct name##3 { T x, y, z; };       \
   inline name##3 make_##name##3(T x, T y, T z) { return {x, y, z}; }
-#define CUDA_ON_HOST_VECTOR_4(name, T)                                           \
-  struct alignas(sizeof(T) < 4 ? 4 * sizeof(T) : 16) name##4 { T x, y, z, w; };  \
+#define CUDA_ON_HOST_VECTOR_4(name, T)                                          \
+  struct alignas(sizeof(T) < 4 ? 4 * sizeof(T) : 16) name##4 { T x, y, z, w; }; \
   inline name##4 make_##name##4(T x, T y, T z, T w) { return {x, y, z, w}; }
 #define CUDA_ON_HOST_VECTORS(name, T) \
   CUDA_ON_HOST_VECTOR_2(name, T)      \

@@ -4,7 +4,8 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <source_location>
+
+#include "grid.hpp"
 
 // What up to 32 threads exchange. A lane puts down a value and waits; when all those of its mask
 // that haven't exited have done so, they get one snapshot of all values, each at its own time.
@@ -32,7 +33,7 @@ struct warp {
   op_kind op[32];
   std::uint64_t value[32];
   std::uint8_t inbox[32];
-  std::source_location where[32];  // it waits
+  location where[32];  // it waits
 
   std::uint32_t free_snapshots;
   snapshot snapshots[32];  // each has a lane at least that hasn't gone on yet, so they suffice
@@ -44,8 +45,7 @@ struct warp {
     free_snapshots = 0xFFFFFFFFU;
   }
 
-  void wait_in_op(unsigned lane, op_kind kind, std::uint32_t mask, std::uint64_t v,
-                  std::source_location at) {
+  void wait_in_op(unsigned lane, op_kind kind, std::uint32_t mask, std::uint64_t v, location at) {
     op_mask[lane] = mask;
     op[lane] = kind;
     value[lane] = v;

@@ -86,7 +86,7 @@ inline ncclResult_t poll(ncclComm const& c) {
     m.pending = pending;
     return ncclInProgress;
   }
-  return ncclSuccess;
+  return m.met == ncclSuccess ? ncclSuccess : refuse(m.met, m.met_text);
 }
 
 /// Puts it on its stream; where ranks haven't connected yet, later.

@@ -164,8 +164,8 @@ __global__ void gate_rows_back(__grid_constant__ group_batch<Blocks> const batch
 
 /// The body of fill_rows.
 template <class Vector, std::size_t Blocks, class Row>
-__global__ void copy_to_rows(__grid_constant__ group_batch<Blocks> const batch,
-                             std::size_t block, row_area<Row> y) {
+__global__ void copy_to_rows(__grid_constant__ group_batch<Blocks> const batch, std::size_t block,
+                             row_area<Row> y) {
   constexpr auto width = static_cast<int>(sizeof(Vector) / sizeof(Row));
   vector_place const at(batch, y.stride, width);
   auto const& group = batch.groups[at.group];

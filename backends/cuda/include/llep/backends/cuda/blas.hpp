@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <new>
@@ -21,8 +22,7 @@ namespace llep::cuda {
 
 /// Throws unless `status` is CUBLAS_STATUS_SUCCESS: std::bad_alloc where cuBLAS found no memory,
 /// else llep::error (device) with cuBLAS' number.
-inline void check(cublasStatus_t status, std::string_view doing,
-                  call_site at = call_site::here()) {
+inline void check(cublasStatus_t status, std::string_view doing, call_site at = call_site::here()) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   static_cast<void>(cudaGetLastError());  // what CUDA told cuBLAS; nobody else is to find it
   if (status == CUBLAS_STATUS_ALLOC_FAILED) throw std::bad_alloc();

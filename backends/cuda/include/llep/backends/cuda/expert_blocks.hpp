@@ -35,7 +35,7 @@ inline void expects_device_memory(void const* p, std::size_t alignment, std::str
     refuse("is host memory, and must be device memory");
 }
 
-/// Where the blocks of the experts lie that this rank owns, or their gradients; the memory stays the
+/// Where the blocks of this rank's experts lie, or their gradients, in memory that stays the
 /// user's. Null for other experts.
 template <class Pointer, std::size_t Blocks>
 class expert_blocks {

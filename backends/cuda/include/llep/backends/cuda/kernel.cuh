@@ -34,9 +34,8 @@
 namespace llep::cuda {
 
 /// How a kernel puts its products on the device.
-struct kernel_options {
-  /// Side streams of the kernel's own, which the products of a call go to in turns.
-  int streams = 4;
+struct blas_options {
+  int streams = 4;  ///< of the kernel's own, which the products of a call go to in turns
   /// Calls whose groups have fewer rows than this on average make one grouped product of all, where
   /// cuBLAS takes it. A product of 128 rows has one tile of rows: below that its time is that of
   /// reading weights and of launching it, from there on four of them fill a GPU.
@@ -55,10 +54,11 @@ struct kernel_options {
 /// Rounding  cuBLAS chooses how to sum by a product's sizes and alignment. So a row's result may
 ///         hang on how many rows its group has: layers of different plans agree within rounding,
 ///         not to the bit. The same call gives the same bits.
-/// Queues  products run on side streams between what is on the queue and what comes there next;
-///         the host doesn't wait, and all of it can be captured in a graph, but for the first call
-///         of a kernel that makes its own streams. That call allocates.
-/// Grouped products   see kernel_options. cuBLAS makes them in the factors' type only, so that
+/// Queues  products run on side streams between what is on the queue and what comes there next. The
+///         host doesn't wait, and calls can be captured in a graph.
+/// Streams  blas_streams, with a workspace each: let the kernels of a model's layers share them. A
+///         kernel without makes its own in its first call, which allocates and can't be captured.
+/// Grouped products   see blas_options. cuBLAS makes them in the factors' type only, so that
 ///         16-bit rows' gradients of weights always take a product each; so does all of a call in
 ///         16 bits or TF32 where rows or weights aren't aligned to 16 bytes.
 /// Work    3F Row elements a row (none for linear_expert), F rounded up to 16 bytes: activations of
@@ -91,7 +91,7 @@ class kernel {
   /// @throws llep::error (invalid_argument) if a size is below 1, for an option that makes no
   ///         sense, and for a block in host memory or not aligned to its elements, by name.
   kernel(Family family, std::vector<weight_blocks> native,
-         std::vector<gradient_blocks> native_grads = {}, kernel_options options = {},
+         std::vector<gradient_blocks> native_grads = {}, blas_options options = {},
          std::shared_ptr<streams_type> streams = nullptr)
       : family_(family),
         shape_(family),
@@ -100,9 +100,9 @@ class kernel {
         native_grads_(std::move(native_grads), "weights' gradient"),
         options_(options),
         streams_(std::move(streams)) {
-    expects(options_.streams >= 1, "cuda: kernel_options: streams must be at least 1");
+    expects(options_.streams >= 1, "cuda: blas_options: streams must be at least 1");
     expects(options_.grouped_below_rows >= 0,
-            "cuda: kernel_options: grouped_below_rows must be at least 0");
+            "cuda: blas_options: grouped_below_rows must be at least 0");
     expects(streams_ != nullptr || std::default_initializable<Memory>,
             "cuda: a kernel can't make streams with memory of this kind: give it some");
   }
@@ -117,7 +117,7 @@ class kernel {
         .add(static_cast<std::uint64_t>(sizeof(grad_type)))
         .add(static_cast<std::uint64_t>(sizeof(row_type)))
         .add(is_half)
-        .add(options_.tf32)
+        .add(detail::blas_compute<row_type>(options_.tf32) == CUBLAS_COMPUTE_32F_FAST_TF32)
         .value();
   }
   [[nodiscard]] byte_count block_bytes(std::size_t block) const {
@@ -156,12 +156,11 @@ class kernel {
                void* saved, void* work) {
     on_device const here(q.device());
     auto& streams = streams_for(q);
-    areas const at = arrange(groups, work);
+    areas const at = arrange(groups, saved, work);
     if constexpr (gated) {
       auto const z = saved == nullptr ? at.z : kept(static_cast<row_type*>(saved));
-      streams.fork(q, [&](auto lane) {
-        products_.multiply(lane, shape_.input, of_rows(x), z, false);
-      });
+      streams.fork(
+          q, [&](auto lane) { products_.multiply(lane, shape_.input, of_rows(x), z, false); });
       detail::apply_gates<shape_type::input_bias>(q, products_.groups(), padded_gate(),
                                                   family_.saved_elements(), reading(z), at.h);
       if (biased) detail::fill_rows(q, products_.groups(), shape_type::down_bias, of_rows(y));
@@ -179,15 +178,15 @@ class kernel {
                 void const* saved, row_type const* gy, row_type* gx, void* work) {
     on_device const here(q.device());
     auto& streams = streams_for(q);
-    areas const at = arrange(groups, work);
+    areas const at = arrange(groups, saved, work);
     if constexpr (gated) {
       auto const z = saved == nullptr ? reading(at.z) : kept(static_cast<row_type const*>(saved));
       streams.fork(q, [&](auto lane) {
         if (saved == nullptr) products_.multiply(lane, shape_.input, of_rows(x), at.z, false);
         products_.go_back(lane, shape_.down, of_rows(gy), at.h);
       });
-      detail::apply_gates_back<shape_type::input_bias>(
-          q, products_.groups(), padded_gate(), family_.saved_elements(), z, at.h, at.z);
+      detail::apply_gates_back<shape_type::input_bias>(q, products_.groups(), padded_gate(),
+                                                       family_.saved_elements(), z, at.h, at.z);
       streams.fork(q, [&](auto lane) {
         products_.add_gradients(lane, shape_.down, reading(at.h), of_rows(gy));
         products_.add_gradients(lane, shape_.input, of_rows(x), reading(at.z));
@@ -210,7 +209,10 @@ class kernel {
   template <class T>
   using area = detail::row_area<T>;
   static constexpr bool gated = blocks > 1;
-  static constexpr bool biased = blocks == 4;
+  static constexpr bool biased = [] {
+    if constexpr (gated) return shape_type::down_bias != detail::no_block;
+    return false;
+  }();
   static constexpr auto row_bytes = static_cast<byte_count>(sizeof(row_type));
 
   // The work: pointers of a grouped call, h [rows][F], z [rows][2F].
@@ -231,7 +233,9 @@ class kernel {
     return {h, z, z + aligned(rows * 2 * inner_stride() * row_bytes)};
   }
   template <class Group>
-  [[nodiscard]] areas arrange(std::span<Group const> groups, void* work) {
+  [[nodiscard]] areas arrange(std::span<Group const> groups, void const* saved, void* work) {
+    expects(detail::alignment_of().with(saved).with(work).allows(16),
+            "cuda: work and what is saved must be aligned to 16 bytes");
     row_count rows = 0;
     for (Group const& group : groups) rows += group.rows;
     auto const at = work_parts(rows, std::ssize(groups));
@@ -280,7 +284,7 @@ class kernel {
   std::array<std::int64_t, blocks> elements_;
   detail::expert_blocks<row_type const*, blocks> native_;
   detail::expert_blocks<grad_type*, blocks> native_grads_;
-  kernel_options options_;
+  blas_options options_;
   std::shared_ptr<streams_type> streams_;
   detail::group_products<blocks, row_type> products_;
 };

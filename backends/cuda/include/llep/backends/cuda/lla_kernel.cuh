@@ -15,12 +15,29 @@
 #include <llep/backends/cuda/plan_lists.cuh>
 #include <llep/backends/cuda/plan_settings.hpp>
 #include <llep/backends/cuda/planned_block.hpp>
-#include <llep/detail/int128.hpp>
 #include <llep/error.hpp>
 
 namespace llep::cuda {
 
 namespace detail {
+
+/// A product of a row count and a factor below 2^22, which 64 bits don't hold.
+struct wide_product {
+  static constexpr unsigned low_bits = 40;
+  std::uint64_t high;
+  std::uint64_t low;
+
+  __device__ wide_product(row_count rows, std::uint64_t factor) {
+    constexpr std::uint64_t mask = (std::uint64_t{1} << low_bits) - 1;
+    auto const all = static_cast<std::uint64_t>(rows);
+    std::uint64_t const below = (all & mask) * factor;
+    low = below & mask;
+    high = (all >> low_bits) * factor + (below >> low_bits);
+  }
+  [[nodiscard]] __device__ bool at_least(wide_product const& other) const {
+    return high != other.high ? high > other.high : low >= other.low;
+  }
+};
 
 /// What a walk and its start share: decided by the first warp.
 struct plan_decision {
@@ -45,6 +62,18 @@ struct plan_decision {
   return static_cast<row_count>(up > mean ? up : mean);
 }
 
+/// As llep::imbalance_threshold: busiest / (total / n) >= threshold. No ratio is above n; without
+/// rows there is nothing to plan.
+[[nodiscard]] __device__ inline bool is_uneven(plan_settings const& how, row_count busiest,
+                                               row_count total, planned_block const& out) {
+  if (how.uneven == plan_settings::judged::always) return true;
+  bool const by_rank = how.uneven == plan_settings::judged::ranks;
+  auto const most_milli = std::int64_t{by_rank ? out.ranks : out.experts} * 1000;
+  if (how.threshold_milli > most_milli) return false;
+  return wide_product(busiest, static_cast<std::uint64_t>(most_milli))
+      .at_least(wide_product(total, static_cast<std::uint64_t>(how.threshold_milli)));
+}
+
 /// The first warp's: whether loads are uneven, and the capacity. load [P], home [E].
 [[nodiscard]] __device__ inline plan_decision decide(plan_settings const& how,
                                                      planned_block const& out,
@@ -63,14 +92,7 @@ struct plan_decision {
       busiest = home[e] > busiest ? home[e] : busiest;
   }
   busiest = warp_max(busiest);
-  // as llep::imbalance_threshold; without rows both plans are empty
-  auto const n = static_cast<unsigned>(how.uneven == plan_settings::judged::experts ? out.experts
-                                                                                    : out.ranks);
-  bool const uneven = how.uneven == plan_settings::judged::always ||
-                      static_cast<llep::detail::u128>(busiest) * n * 1000U >=
-                          static_cast<llep::detail::u128>(how.threshold_milli) *
-                              static_cast<llep::detail::u128>(total);
-  return {uneven, capacity_of(how, total, out.ranks)};
+  return {is_uneven(how, busiest, total, out), capacity_of(how, total, out.ranks)};
 }
 
 /// Sums the counts of 8 ranks at a time, so that as many loads are under way, and starts the lists.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <llep/backends/cuda/layout.hpp>
 #include <llep/plan.hpp>
 #include <llep/shape.hpp>
 
@@ -110,42 +111,36 @@ struct planned_block {
     return std::int64_t{experts} + ranks;
   }
 
-  /// The lists in `memory`, or with null only their sizes.
   planned_block(void* memory, std::int32_t p, std::int32_t e) : ranks(p), experts(e) {
-    lay_out(static_cast<std::byte*>(memory));
+    detail::layout in(memory);
+    lay_out(in);
   }
   [[nodiscard]] static byte_count bytes(std::int32_t ranks, std::int32_t experts) {
-    return planned_block(nullptr, ranks, experts).bytes_;
+    detail::layout sizes(nullptr);
+    planned_block unplaced(nullptr, ranks, experts);
+    unplaced.lay_out(sizes);
+    return sizes.bytes();
   }
 
  private:
-  void lay_out(std::byte* memory) {
-    auto const spans_here = most_spans(ranks, experts);
-    auto const moves_here = most_moves(ranks, experts);
-    take(memory, status, 1);
-    take(memory, span_offsets, experts + 1);
-    take(memory, spans, spans_here);
-    take(memory, group_offsets, ranks + 1);
-    take(memory, groups, spans_here);
-    take(memory, lent_experts, ranks);
-    take(memory, rows, ranks);
-    take(memory, move_count, 1);
-    take(memory, moves, moves_here);
-    take(memory, base, std::int64_t{ranks} * experts);
-    take(memory, first_chunk, experts);
-    take(memory, chunk_count, experts);
-    take(memory, chunks, moves_here);
-    take(memory, lent_spans, moves_here);
+  void lay_out(detail::layout& in) {
+    std::int32_t const p = ranks;
+    std::int32_t const e = experts;
+    in.take(status, 1);
+    in.take(span_offsets, e + 1);
+    in.take(spans, most_spans(p, e));
+    in.take(group_offsets, p + 1);
+    in.take(groups, most_spans(p, e));
+    in.take(lent_experts, p);
+    in.take(rows, p);
+    in.take(move_count, 1);
+    in.take(moves, most_moves(p, e));
+    in.take(base, std::int64_t{p} * e);
+    in.take(first_chunk, e);
+    in.take(chunk_count, e);
+    in.take(chunks, most_moves(p, e));
+    in.take(lent_spans, most_moves(p, e));
   }
-
-  template <class T>
-  void take(std::byte* memory, T*& list, std::int64_t n) {
-    constexpr byte_count alignment = 256;
-    if (memory != nullptr) list = reinterpret_cast<T*>(memory + bytes_);
-    bytes_ += (n * static_cast<byte_count>(sizeof(T)) + alignment - 1) / alignment * alignment;
-  }
-
-  byte_count bytes_ = 0;
 };
 
 }  // namespace llep::cuda

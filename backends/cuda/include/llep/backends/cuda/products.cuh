@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -151,8 +152,8 @@ class product_calls {
       auto const count = (std::min)(pointer_batch::most, 3 * list.size() - first);
       pointer_batch batch;
       for (std::size_t i = 0; i < count; ++i) batch.at[i] = pointer(first + i);
-      launch(q, {ceil_div(static_cast<std::int64_t>(count), threads), threads}, write_pointers<pointer_batch>,
-             batch, static_cast<int>(count), to + first);
+      launch(q, {ceil_div(static_cast<std::int64_t>(count), threads), threads},
+             write_pointers<pointer_batch>, batch, static_cast<int>(count), to + first);
     }
   }
 

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -44,17 +43,18 @@ namespace detail {
   };
 }
 
-[[nodiscard]] inline comm split(ncclComm_t of, rank_id rank, std::string const& doing,
-                                options const& how) {
-  auto made = std::make_unique<ncclComm_t>(nullptr);
+// Makes a rank's lanes; make(l, of) makes lane l. Where that fails, ranks of this process are told
+// before the lanes that there are go, as NCCL may need them for that.
+template <class Make>
+[[nodiscard]] lanes make_each(rank_id rank, options const& how, Make make) {
+  std::array<comm, lanes::count> made;
   try {
-    auto const begun = ncclCommSplit(of, 0, rank, made.get(), nullptr);
-    check(settled(begun, of, until_late(how)), doing, rank);
+    for (std::size_t l = 0; l < lanes::count; ++l) make(l, made[l]);
   } catch (...) {
-    static_cast<void>(made.release());  // NCCL may still write to it
+    if (how.board != nullptr) how.board->raise(current_error(rank));
     throw;
   }
-  return comm(*made);
+  return lanes(std::move(made));
 }
 
 }  // namespace detail
@@ -65,15 +65,13 @@ namespace detail {
 ///         cause
 [[nodiscard]] inline lanes make_lanes(lane_ids const& ids, std::int32_t ranks, rank_id rank,
                                       options const& how = {}) {
-  std::array<comm, lanes::count> made;
-  for (std::size_t l = 0; l < lanes::count; ++l) {
+  return detail::make_each(rank, how, [&](std::size_t l, comm& made) {
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
-    auto const begun = ncclCommInitRankConfig(made[l].place(), ranks, ids[l], rank, &config);
-    check(settled(begun, made[l].handle(), detail::until_late(how)),
+    auto const begun = ncclCommInitRankConfig(made.place(), ranks, ids[l], rank, &config);
+    check(settled(begun, made.handle(), detail::until_late(how)),
           "making lane " + std::string(lanes::name(l)), rank);
-  }
-  return lanes(std::move(made));
+  });
 }
 
 /// Likewise; broadcast(data, bytes) sends what rank 0 has there to all ranks: MPI_Bcast, say.
@@ -91,19 +89,17 @@ template <class Broadcast>
   return make_lanes(told.ids, ranks, rank, how);
 }
 
-/// Likewise, of the ranks of a communicator of yours, by ncclCommSplit. It is left as it was, and
-/// may be destroyed; the lanes block as it does, and then the timeout doesn't hold in NCCL's own
-/// waits, here and where ranks send to each other for the first time.
+/// Likewise, of the ranks of a communicator of yours, by ncclCommSplit, which waits for all of them,
+/// however long. It is left as it was, and may be destroyed. The lanes block as it does: if it does,
+/// then also where ranks send to each other for the first time no timeout holds.
 [[nodiscard]] inline lanes make_lanes(ncclComm_t of, options const& how = {}) {
-  std::array<comm, lanes::count> made;
   int rank = 0;
   check(ncclCommUserRank(of, &rank), "asking for the rank");
-  for (std::size_t l = 0; l < lanes::count; ++l) {
-    std::string const doing = "splitting off " + std::string(lanes::name(l));
-    made[l] = detail::split(of, rank, doing, how);
-    check(settled(ncclInProgress, made[l].handle(), detail::until_late(how)), doing, rank);
-  }
-  return lanes(std::move(made));
+  return detail::make_each(rank, how, [&](std::size_t l, comm& made) {
+    // NCCL writes it at the end, so nothing may throw before: there is no watch.
+    auto const begun = ncclCommSplit(of, 0, rank, made.place(), nullptr);
+    check(settled(begun, of, [] {}), "splitting off " + std::string(lanes::name(l)), rank);
+  });
 }
 
 }  // namespace llep::nccl

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cuda_runtime.h>
 #include <nccl.h>
 
 #include <array>
@@ -103,8 +104,9 @@ class lanes {
       ncclComm_t const of = c.release();
       if (of == nullptr) continue;
       under_way_->start();
-      auto const stop = [of, left = under_way_] {
-        static_cast<void>(ncclCommAbort(of));  // there is a cause already
+      auto const stop = [of, device = place_.device, left = under_way_] {
+        static_cast<void>(cudaSetDevice(device));  // no context is to begin on another GPU
+        static_cast<void>(ncclCommAbort(of));      // there is a cause already
         left->end();
       };
       try {

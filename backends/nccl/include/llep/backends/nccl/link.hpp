@@ -57,17 +57,8 @@ class link {
   link(link const&) = delete;
   link& operator=(link const&) = delete;
   ~link() {
-    transfer const* const left = under_way();
-    bool const unwinding = std::uncaught_exceptions() > exceptions_;
     try {
-      if (unwinding || left != nullptr)
-        throw error(errc::communication,
-                    (unwinding ? "nccl: left by an exception" : "nccl: left") +
-                        (left != nullptr ? " without waiting for " + left->name() : ""),
-                    rank());
-      look();
-      cuda::on_device const here(lanes_.device());
-      lanes_.close([this] { look(); });
+      end();
     } catch (...) {
       static_cast<void>(abort(current_error(rank())));
     }
@@ -162,6 +153,20 @@ class link {
       return {};
     }
   };
+
+  // Collective, where nothing speaks against it.
+  void end() {
+    transfer const* const left = under_way();
+    bool const unwinding = std::uncaught_exceptions() > exceptions_;
+    if (unwinding || left != nullptr)
+      throw error(errc::communication,
+                  (unwinding ? "nccl: left by an exception" : "nccl: left") +
+                      (left != nullptr ? " without waiting for " + left->name() : ""),
+                  rank());
+    look();
+    cuda::on_device const here(lanes_.device());
+    lanes_.close([this] { look(); });
+  }
 
   void look_while_waiting() {
     if (!board_->raised())

@@ -65,7 +65,8 @@ void live(int gpu, std::int32_t ranks, rank_id rank, lane_ids const& ids, option
           endings& ends, Body& body) {
   try {
     cuda::check(cudaSetDevice(gpu), "cudaSetDevice");
-    communicator<D> mine(make_lanes(ids, ranks, rank, how), D(gpu), how);
+    D device(gpu);
+    communicator<D> mine(make_lanes(ids, ranks, rank, how), std::move(device), how);
     try {
       body(mine);
     } catch (...) {
