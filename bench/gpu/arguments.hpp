@@ -98,7 +98,7 @@ int run_program(int argc, char** argv, Body body) {
     return 2;
   }
   try {
-    report to(given.out);
+    report to(given.out, !given.tiny());
     body(given, to);
     return to.exit_code();
   } catch (std::exception const& e) {

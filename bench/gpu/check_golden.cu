@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include <llep/backends/cuda/kernel.cuh>
 #include <llep/backends/emulated/run.hpp>
 
 #include "arguments.hpp"
 #include "report.hpp"
+#include "stream_shelf.cuh"
 #include "support/golden_case.hpp"
 #include "tool/layer_case.hpp"
 
@@ -26,7 +26,7 @@ using namespace llep::bench;
 template <class Row>
 struct on_gpu {
   template <class Family>
-  using kernel = cuda::kernel<Family, Row>;
+  using kernel = shelf_kernel<Family, Row>;
 };
 
 std::vector<std::string> layer_files(bool of_16_bits) {

@@ -66,19 +66,15 @@ void check_all(arguments const& given, report& to) {
   for (row_count const below : {row_count{0}, always}) {
     blas const make{streams, {.grouped_below_rows = below}};
     std::string const name = below == 0 ? "kernel: a product each" : "kernel: grouped products";
-    check_seeds(given, to, name + ", float", many, [&](std::uint64_t seed) {
-      check_families<float>(device, q, make, seed, false);
-    });
-    check_seeds(given, to, name + ", double", many, [&](std::uint64_t seed) {
-      check_families<double>(device, q, make, seed, false);
-    });
+    check_seeds(given, to, name + ", float", many,
+                [&](std::uint64_t seed) { check_families<float>(device, q, make, seed, false); });
+    check_seeds(given, to, name + ", double", many,
+                [&](std::uint64_t seed) { check_families<double>(device, q, make, seed, false); });
   }
-  check_seeds(given, to, "tiled kernel, float", many, [&](std::uint64_t seed) {
-    check_families<float>(device, q, tiled{}, seed, true);
-  });
-  check_seeds(given, to, "tiled kernel, double", many, [&](std::uint64_t seed) {
-    check_families<double>(device, q, tiled{}, seed, true);
-  });
+  check_seeds(given, to, "tiled kernel, float", many,
+              [&](std::uint64_t seed) { check_families<float>(device, q, tiled{}, seed, true); });
+  check_seeds(given, to, "tiled kernel, double", many,
+              [&](std::uint64_t seed) { check_families<double>(device, q, tiled{}, seed, true); });
 }
 
 }  // namespace

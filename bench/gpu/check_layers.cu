@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 
-#include <llep/backends/cuda/kernel.cuh>
 #include <llep/backends/emulated/run.hpp>
 #include <llep/testing/abort.hpp>
 #include <llep/testing/communicator.hpp>
@@ -13,6 +11,7 @@
 #include "arguments.hpp"
 #include "report.hpp"
 #include "seeds.hpp"
+#include "stream_shelf.cuh"
 
 // P ranks on one GPU, a thread and a device object each: communicator, and whole layers forward and
 // backward against the dense layer on the host.
@@ -25,11 +24,9 @@ using cuda_device = cuda::device<>;
 using emulated::placement;
 
 struct blas {
-  std::shared_ptr<cuda::blas_streams<>> streams;
-
   template <class Family>
-  cuda::kernel<Family> operator()(Family const& family, auto native, auto grads) const {
-    return {family, std::move(native), std::move(grads), {}, streams};
+  shelf_kernel<Family> operator()(Family const& family, auto native, auto grads) const {
+    return {family, std::move(native), std::move(grads)};
   }
 };
 
@@ -48,11 +45,10 @@ void check_layers(arguments const& given, report& to, std::int32_t ranks, std::s
   constexpr std::uint64_t many = 6;
   check_seeds(given, to, name + ": layers", many, [&](std::uint64_t seed) {
     on_ranks<Placement>(ranks, [seed](auto& group, cuda::queue& q) {
-      blas const make{std::make_shared<cuda::blas_streams<>>(1)};
-      testing::check_layer(group, q, swiglu_expert<float>{}, make, seed);
+      testing::check_layer(group, q, swiglu_expert<float>{}, blas{}, seed);
       gptoss_expert<float> family{};
       family.limit = 0.75;  // that values reach
-      testing::check_layer(group, q, family, make, seed);
+      testing::check_layer(group, q, family, blas{}, seed);
     });
   });
 }

@@ -96,8 +96,7 @@ class half_rows {
 
  private:
   static std::vector<Row> poisoned(std::size_t n) {
-    return std::vector<Row>(n,
-                            cuda::detail::stored<Row>(std::numeric_limits<float>::quiet_NaN()));
+    return std::vector<Row>(n, cuda::detail::stored<Row>(std::numeric_limits<float>::quiet_NaN()));
   }
   void same(std::vector<Row> const& got, std::vector<float> const& expected, char const* what) {
     double const tolerance = 1.01 * unit_roundoff<Row>;

@@ -170,59 +170,82 @@ void outputs_are_dense(std::uint64_t seed) {
   on_each_rank(layer, [&](auto& group, auto& q, rank_part& part, auto& moe) {
     forward(moe, q, part);
     auto const first = expected.begin() + layer.first_token(group.rank()) * layer.hidden;
-    seen.close(part.out.read(), std::vector<float>(first, first + part.tokens * layer.hidden),
-               5e-6, "forward makes the dense output", scale);
+    seen.close(part.out.read(), std::vector<float>(first, first + part.tokens * layer.hidden), 5e-6,
+               "forward makes the dense output", scale);
   });
 }
 
-/// Steady steps, forward and backward: one wait each, no memory of anybody's.
+/// Free memory of the GPU.
+std::size_t free_now() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  cuda::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return free;
+}
+
+/// What is asked of a rank's device while a step is put on its queue.
+struct step_cost {
+  int waits = 0;
+  int allocations = 0;
+
+  template <class Step>
+  step_cost(counting_device& device, Step step) {
+    auto& counts = device.counts();
+    counts.waits = 0;
+    counts.allocations = 0;
+    step();
+    waits = counts.waits;
+    allocations = counts.allocations;
+  }
+  void holds(testing::witness const& seen, std::string const& what) const {
+    seen.equals(waits, 1, what + ": the host waits once");
+    seen.equals(allocations, 0, what + ": nothing is allocated");
+  }
+};
+
+struct free_memory {
+  std::size_t before = 0;
+  std::size_t after = 0;
+};
+
+/// Steps forward and backward; all but the first `warm` ones are steady. What is free around those.
+template <class Group, class Moe>
+free_memory train(Group& group, cuda::queue& q, rank_part& part, Moe& moe,
+                  testing::witness const& seen) {
+  auto& device = group.device();
+  list<float> const by_x(device, q, std::vector<float>(at(part.tokens * part.hidden)));
+  list<float> const by_gates(device, q, std::vector<float>(at(part.tokens * part.choices)));
+  free_memory seen_free;
+  constexpr int warm = 3;
+  for (int i = 0; i < 2 * warm; ++i) {
+    if (i == warm) seen_free.before = free_now();
+    step_cost const forth(device, [&] { forward(moe, q, part); });
+    auto record = moe.forward(q, part.kernel, part.rows(), part.chosen(), part.gate(),
+                              part.result(), training{});
+    step_cost const back(device, [&] {
+      moe.backward(q, part.kernel, record, matrix_ref<float const>(part.result()),
+                   {by_x.data(), part.tokens, part.hidden},
+                   {by_gates.data(), part.tokens, part.choices});
+    });
+    if (i < warm) continue;
+    forth.holds(seen, "forward");
+    back.holds(seen, "backward");
+  }
+  static_cast<void>(part.out.read());  // the queue is done before memory goes
+  seen_free.after = free_now();
+  return seen_free;
+}
+
+/// One wait a steady step, and no memory for anybody.
 void steady_steps(std::uint64_t seed) {
   testing::witness const seen("steps", seed);
-  std::array<std::size_t, ranks> free_before{};
-  std::array<std::size_t, ranks> free_after{};
-  auto const free_now = [] {
-    std::size_t free = 0;
-    std::size_t total = 0;
-    cuda::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-    return free;
-  };
+  free_memory of_rank_0;
   on_each_rank(four_ranks(seed), [&](auto& group, auto& q, rank_part& part, auto& moe) {
-    auto const r = at(group.rank());
-    auto& counts = group.device().counts();
-    list<float> const by_x(group.device(), q, std::vector<float>(at(part.tokens * part.hidden)));
-    list<float> const by_gates(group.device(), q,
-                               std::vector<float>(at(part.tokens * part.choices)));
-    auto const counted = [&](char const* what, auto step) {
-      counts.waits = 0;
-      counts.allocations = 0;
-      step();
-      int const waits = counts.waits;
-      int const allocations = counts.allocations;
-      return [=, &seen](bool steady) {
-        if (!steady) return;
-        seen.equals(waits, 1, std::string(what) + ": the host waits once");
-        seen.equals(allocations, 0, std::string(what) + ": nothing is allocated");
-      };
-    };
-    constexpr int warm = 3;
-    for (int i = 0; i < 2 * warm; ++i) {
-      if (i == warm) free_before[r] = free_now();
-      auto const after_forward = counted("forward", [&] { forward(moe, q, part); });
-      auto record = moe.forward(q, part.kernel, part.rows(), part.chosen(), part.gate(),
-                                part.result(), training{});
-      auto const after_backward = counted("backward", [&] {
-        moe.backward(q, part.kernel, record, matrix_ref<float const>(part.result()),
-                     {by_x.data(), part.tokens, part.hidden},
-                     {by_gates.data(), part.tokens, part.choices});
-      });
-      after_forward(i >= warm);
-      after_backward(i >= warm);
-    }
-    static_cast<void>(part.out.read());  // the queue is done before memory goes
-    free_after[r] = free_now();
+    auto const free = train(group, q, part, moe, seen);
+    if (group.rank() == 0) of_rank_0 = free;
   });
-  // Rank 0's last look may come after others have given memory back, never after they took some.
-  seen.holds(free_after[0] >= free_before[0], "steady steps take no memory, libraries included");
+  // others may have given memory back by rank 0's last look; none has taken any
+  seen.holds(of_rank_0.after >= of_rank_0.before, "steady steps take no memory, nor do libraries");
 }
 
 void says(std::string const& text, std::string const& first, std::string const& words,
@@ -285,7 +308,8 @@ void larger_than_the_card(std::uint64_t seed) {
         try {
           step(wide, tokens, hidden);
         } catch (error const& e) {
-          thrown[at(group.rank())] = (e.code() == errc::device ? "" : "another code: ") + std::string(e.what());
+          thrown[at(group.rank())] =
+              (e.code() == errc::device ? "" : "another code: ") + std::string(e.what());
         }
         step(narrow, 8, 1);  // on it goes
         static_cast<void>(memory.read());

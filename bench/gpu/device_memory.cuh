@@ -27,9 +27,16 @@ __global__ void fill_randomly(T* out, std::int64_t n, std::uint64_t seed, float 
     z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
     z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
     float const unit = static_cast<float>((z ^ (z >> 31U)) >> 40U) * 0x1p-24F;  // [0, 1)
-    out[i] = cuda::detail::stored<T>(
-        static_cast<accumulator_t<T>>(scale * (2 * unit - 1)));
+    out[i] = cuda::detail::stored<T>(static_cast<accumulator_t<T>>(scale * (2 * unit - 1)));
   }
+}
+
+/// From the host's memory to the GPU's, all there when it returns: cudaMemcpy alone may return
+/// earlier, and our queues don't wait for it.
+inline void upload(void* to, void const* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  cuda::check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
+  cuda::check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
 }
 
 /// An array on the GPU.
@@ -41,8 +48,7 @@ class device_array {
     if (n > 0) cuda::check(cudaMalloc(&data_, bytes()), "cudaMalloc");
   }
   explicit device_array(std::vector<T> const& values) : device_array(std::ssize(values)) {
-    if (size_ > 0)
-      cuda::check(cudaMemcpy(data_, values.data(), bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    upload(data_, values.data(), bytes());
   }
   device_array(device_array&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}

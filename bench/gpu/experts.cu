@@ -5,9 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -145,12 +143,12 @@ class expert_calls {
     std::int64_t each = 0;
     for (std::size_t b = 0; b < blocks; ++b) each += kernel.grad_elements(b);
     device_array<float> const sums(each * std::ssize(in.rows));
-    cuda::check(cudaMemset(sums.data(), 0, sums.bytes()), "cudaMemset");
+    cuda::check(cudaMemsetAsync(sums.data(), 0, sums.bytes(), bed_.q.stream()), "cudaMemsetAsync");
     std::vector<gradient_group<blocks>> groups;
     float* at = sums.data();
     for (auto const& g : list(in)) {
-      auto& back = groups.emplace_back(
-          gradient_group<blocks>{g.expert, g.first, g.rows, g.weights, {}});
+      auto& back =
+          groups.emplace_back(gradient_group<blocks>{g.expert, g.first, g.rows, g.weights, {}});
       for (std::size_t b = 0; b < blocks; ++b)
         back.grads[b] = std::exchange(at, at + kernel.grad_elements(b));
     }
@@ -236,9 +234,9 @@ void even_groups(bed& b, layer_shape const& s, Calls& calls) {
   b.to.add(rate_against(name("forward"), "TFLOP/s", calls.forward(in, {{}}).front(), "best product",
                         b.best_tflops, share_of_best),
            sizes);
-  b.to.add(rate_against(name("backward"), "TFLOP/s", calls.backward(in), "best product",
-                        b.best_tflops),
-           sizes);
+  b.to.add(
+      rate_against(name("backward"), "TFLOP/s", calls.backward(in), "best product", b.best_tflops),
+      sizes);
 }
 
 template <class Calls>
@@ -258,22 +256,24 @@ template <class Calls>
 void loop_against_grouped(bed& b, layer_shape const& s, Calls& calls) {
   constexpr row_count always = row_count{1} << 40U;
   std::int64_t const experts = b.given.sized(32, 3);
-  std::optional<row_count> loop_from;
+  row_count loop_from = 0;  // 0: not yet
   for (row_count rows = 8; rows <= b.given.sized(8192, 16); rows *= 2) {
     group_rows const in{std::vector<row_count>(static_cast<std::size_t>(experts), rows),
                         static_cast<std::size_t>(experts)};
     auto const rates =
         calls.forward(in, {{.grouped_below_rows = 0}, {.grouped_below_rows = always}});
-    if (rates[0] < rates[1]) loop_from.reset();
-    else if (!loop_from) loop_from = rows;
+    if (rates[0] < rates[1])
+      loop_from = 0;
+    else if (loop_from == 0)
+      loop_from = rows;
     b.to.add(rate_against("experts/loop or grouped/" + std::string(s.name) + "/" +
                               std::to_string(experts) + "x" + std::to_string(rows),
                           "TFLOP/s", rates[0], "grouped", rates[1]),
              sizes_of(s, experts, in.total()));
   }
-  if (loop_from)
+  if (loop_from > 0)
     b.to.add({"experts/grouped_below_rows by this run/" + std::string(s.name), "rows",
-              static_cast<double>(*loop_from)},
+              static_cast<double>(loop_from)},
              sizes_of(s, experts, 0),
              json_object().add("as it is", cuda::blas_options{}.grouped_below_rows));
 }

@@ -141,11 +141,10 @@ class rank_runner {
                   workspace_areas const& areas) {
     silent_group group(device_, clock_, r, ranks_);
     told_kernel<K> told(kernel, group);
-    token_batch<bf16, std::int32_t, float> const in{
-        {x_.data(), shape_.tokens, shape_.hidden},
-        ids(),
-        {gates_.data(), shape_.tokens, shape_.choices},
-        {out_.data(), shape_.tokens, shape_.hidden}};
+    token_batch<bf16, std::int32_t, float> const in{{x_.data(), shape_.tokens, shape_.hidden},
+                                                    ids(),
+                                                    {gates_.data(), shape_.tokens, shape_.choices},
+                                                    {out_.data(), shape_.tokens, shape_.hidden}};
     clock_.start();
     step_.forward(q_, group, told, in, steps, p, areas);
     clock_.mark(&rank_phases::combine);
@@ -157,10 +156,9 @@ class rank_runner {
 
   static rank_phases middle(std::vector<rank_phases> const& samples) {
     rank_phases all;
-    for (auto const part :
-         {&rank_phases::prepare, &rank_phases::own, &rank_phases::regroup, &rank_phases::native,
-          &rank_phases::lent, &rank_phases::gather, &rank_phases::own_back,
-          &rank_phases::combine}) {
+    for (auto const part : {&rank_phases::prepare, &rank_phases::own, &rank_phases::regroup,
+                            &rank_phases::native, &rank_phases::lent, &rank_phases::gather,
+                            &rank_phases::own_back, &rank_phases::combine}) {
       std::vector<double> list;
       for (rank_phases const& s : samples) list.push_back(s.*part);
       all.*part = median(std::move(list));

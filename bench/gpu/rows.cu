@@ -37,7 +37,11 @@ struct bed {
 };
 
 json_object sizes_of(layer_shape const& s) {
-  return json_object().add("T", s.tokens).add("K", s.choices).add("E", s.experts).add("H", s.hidden);
+  return json_object()
+      .add("T", s.tokens)
+      .add("K", s.choices)
+      .add("E", s.experts)
+      .add("H", s.hidden);
 }
 
 /// An expert's rows in one segment, the experts one after the other.
@@ -79,8 +83,8 @@ void count_and_index(bed& b, layer_shape const& s, scenario const& in) {
       b.q, b.sweep, 3 * b.rounds, [&](int) { p.index(b); },
       [&](int) { b.device.count(b.q, p.chosen, s.experts, bad.data(), counts.data()); });
   auto const name = [&](char const* what) {
-    return std::string("rows/") + what + "/" + std::to_string(s.rows()) + "/E:" +
-           std::to_string(s.experts) + "/K:" + std::to_string(s.choices) + "/" + in.name();
+    return std::string("rows/") + what + "/" + std::to_string(s.rows()) +
+           "/E:" + std::to_string(s.experts) + "/K:" + std::to_string(s.choices) + "/" + in.name();
   };
   b.to.add(time_below(name("index"), "us", us[0], index_us), sizes_of(s));
   b.to.add({name("count"), "us", us[1]}, sizes_of(s));
@@ -120,9 +124,7 @@ struct layer_rows {
     byte_count const half = rows_moved * row_bytes() / 2;
     auto const us = medians_us(
         b.q, b.sweep, b.rounds, [&](int) { ours(); },
-        [&](int) {
-          b.device.copy(b.q, target.data(), spread.data(), half);
-        });
+        [&](int) { b.device.copy(b.q, target.data(), spread.data(), half); });
     auto const rate = [&](double time) { return 2 * static_cast<double>(half) / time / 1e3; };
     b.to.add(rate_against(std::string("rows/") + what + "/" + std::string(s.name) + "/bf16", "GB/s",
                           rate(us[0]), "device copy", rate(us[1]), target_ratio),
@@ -151,8 +153,8 @@ device_array<row_chunk> regroup_list(layer_shape const& s, std::int32_t ranks) {
 void forward_rows(layer_rows const& r) {
   auto& b = r.b;
   r.against_copy("pack", r.s.tokens + r.s.rows(), copy_share, [&] {
-    b.device.pack(b.q, reinterpret_cast<std::byte const*>(r.x.data()), r.row_bytes(),
-                  r.row_bytes(), r.s.choices, r.slots(), r.s.rows(),
+    b.device.pack(b.q, reinterpret_cast<std::byte const*>(r.x.data()), r.row_bytes(), r.row_bytes(),
+                  r.s.choices, r.slots(), r.s.rows(),
                   reinterpret_cast<std::byte*>(r.target.data()));
   });
   r.against_copy("combine", r.s.rows() + r.s.tokens, copy_share, [&] {
@@ -163,8 +165,7 @@ void forward_rows(layer_rows const& r) {
   auto const chunks = regroup_list(r.s, ranks);
   r.against_copy("move_rows", 2 * (r.s.rows() / ranks * ranks), copy_share, [&] {
     b.device.move_rows(b.q, reinterpret_cast<std::byte const*>(r.spread.data()), r.row_bytes(),
-                       chunks.data(), chunks.size(),
-                       reinterpret_cast<std::byte*>(r.target.data()));
+                       chunks.data(), chunks.size(), reinterpret_cast<std::byte*>(r.target.data()));
   });
 }
 

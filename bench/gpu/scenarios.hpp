@@ -21,11 +21,11 @@ enum class expert_kind { gptoss, swiglu };
 struct layer_shape {
   std::string_view name;
   expert_kind kind;
-  std::int32_t experts;   ///< E
-  std::int64_t choices;   ///< K
-  std::int64_t hidden;    ///< H
-  std::int64_t inner;     ///< F
-  std::int64_t tokens;    ///< T
+  std::int32_t experts;  ///< E
+  std::int64_t choices;  ///< K
+  std::int64_t hidden;   ///< H
+  std::int64_t inner;    ///< F
+  std::int64_t tokens;   ///< T
 
   [[nodiscard]] row_count rows() const { return tokens * choices; }
   /// 3 products of H x F a row, whatever the family.
@@ -53,8 +53,8 @@ struct scenario {
 
 /// Those of the paper; the ones that tell most come first.
 inline constexpr std::array paper_scenarios{
-    scenario{80, 4}, scenario{0, 0},  scenario{95, 1},  scenario{50, 16}, scenario{30, 16},
-    scenario{80, 1}, scenario{95, 4}, scenario{50, 4},  scenario{30, 4},  scenario{80, 16},
+    scenario{80, 4}, scenario{0, 0},  scenario{95, 1}, scenario{50, 16}, scenario{30, 16},
+    scenario{80, 1}, scenario{95, 4}, scenario{50, 4}, scenario{30, 4},  scenario{80, 16},
     scenario{50, 1}, scenario{30, 1}, scenario{95, 16}};
 
 /// Speedup of LLEP over EP in the paper, on 8 H200.
@@ -105,8 +105,7 @@ inline constexpr std::array paper_scenarios{
 [[nodiscard]] inline std::vector<std::int32_t> random_ids(std::vector<row_count> const& load,
                                                           std::uint64_t seed) {
   std::vector<std::int32_t> ids;
-  ids.reserve(static_cast<std::size_t>(
-      std::accumulate(load.begin(), load.end(), row_count{0})));
+  ids.reserve(static_cast<std::size_t>(std::accumulate(load.begin(), load.end(), row_count{0})));
   for (std::size_t e = 0; e < load.size(); ++e)
     ids.insert(ids.end(), static_cast<std::size_t>(load[e]), static_cast<std::int32_t>(e));
   testing::seeded random(seed);

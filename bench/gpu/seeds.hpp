@@ -14,8 +14,8 @@ namespace llep::bench {
 class seed_range {
  public:
   explicit seed_range(std::uint64_t count)
-      : first_(static_cast<std::uint64_t>(
-            std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1)) *
+      : first_(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch() /
+                                          std::chrono::seconds(1)) *
                1000 % 1'000'000'000),
         count_(count) {}
 

@@ -164,7 +164,7 @@ struct ep_step {
   std::span<row_count const> rows_computed;
 };
 
-/// The no-overlap floor of a plan that sends `busiest`: what EP does, spread evenly, at the rate per
+/// The no-overlap floor of a plan that sends `busiest`: what EP does, spread evenly, at the rate a
 /// row of EP's busiest rank; transfers one after the other, none behind anything else.
 [[nodiscard]] inline double floor_us(ep_step const& ep, step_traffic const& busiest,
                                      network const& by) {

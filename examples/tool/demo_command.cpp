@@ -36,8 +36,8 @@ void compare_outputs(bool exact, demo_comparison& both) {
     if (std::memcmp(expected.data(), got.data(), got.size() * sizeof(float)) != 0)
       both.identical = false;
   }
-  both.agrees = both.identical ||
-                (!exact && both.difference <= tolerance(element::f32, element::f32));
+  both.agrees =
+      both.identical || (!exact && both.difference <= tolerance(element::f32, element::f32));
 }
 
 // An expert's weights are as many bytes as 3 F rows, so a chunk that is worth them is of that size;
@@ -80,13 +80,13 @@ int run_demo_command(demo_options const& chosen) {
                               [layers](std::size_t n) { show_progress(n, layers); });
   show_progress(layers, layers);
   demo_comparison both{&trace,
-                             &input,
-                             min_tokens,
-                             on.ranks + (on.takes_turns ? ", one running at a time" : ""),
-                             on.kernel,
-                             on.clock,
-                             std::move(outcomes[0]),
-                             std::move(outcomes[1])};
+                       &input,
+                       min_tokens,
+                       on.ranks + (on.takes_turns ? ", one running at a time" : ""),
+                       on.kernel,
+                       on.clock,
+                       std::move(outcomes[0]),
+                       std::move(outcomes[1])};
   compare_outputs(on.exact, both);
   if (writes_page) write_file(chosen.html, demo_page(both));
   write_demo_report(std::cout, both);

@@ -159,8 +159,7 @@ void write_summary(std::ostream& out, demo_comparison const& both) {
       << bytes_text(2 * llep.spilled * in.row_bytes()) << " there and back)\n"
       << "  peak memory     busiest rank " << bytes_text(ep.peak()) << " -> "
       << bytes_text(llep.peak()) << '\n'
-      << "  outputs         "
-      << outputs_words(both) << '\n';
+      << "  outputs         " << outputs_words(both) << '\n';
 }
 
 }  // namespace

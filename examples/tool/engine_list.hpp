@@ -17,9 +17,16 @@ namespace llep::tool {
 /// Engine: where ranks live, as host_threads says, and Engine::kernel<Family>.
 template <class Engine>
 engine make_engine(std::string backend, std::string kernel) {
-  return {std::move(backend), std::move(kernel), Engine::words, Engine::takes_turns,
-          Engine::clock,      Engine::exact,     Engine::prints, Engine::start,
-          run_layer<Engine>,  run_demo<Engine>};
+  return {.backend = std::move(backend),
+          .kernel = std::move(kernel),
+          .ranks = Engine::words,
+          .takes_turns = Engine::takes_turns,
+          .clock = Engine::clock,
+          .exact = Engine::exact,
+          .prints = Engine::prints,
+          .start = Engine::start,
+          .run_layer = run_layer<Engine>,
+          .run_demo = run_demo<Engine>};
 }
 
 }  // namespace llep::tool

@@ -115,7 +115,8 @@ class layer_rank {
   template <class Kernel, class Family>
   [[nodiscard]] Kernel make_kernel(Family const& family) {
     auto const elements = family.block_elements();
-    return {family, lists_.of(all_.template native<Kernel::blocks, T const>(all_.blocks, me_), elements),
+    return {family,
+            lists_.of(all_.template native<Kernel::blocks, T const>(all_.blocks, me_), elements),
             lists_.of(all_.template native<Kernel::blocks, T>(all_.grad_blocks, me_), elements)};
   }
 
@@ -127,9 +128,9 @@ class layer_rank {
     layer.backward(q_, kernel, record, upstream_, grad_hidden_, grad_gates_);
     lists_.fetch();
     digest sum;
-    for (auto const& part : {all_.part(all_.out, all_.width, me_),
-                             all_.part(all_.grad_hidden, all_.width, me_),
-                             all_.part(all_.grad_gates, all_.choices, me_)})
+    for (auto const& part :
+         {all_.part(all_.out, all_.width, me_), all_.part(all_.grad_hidden, all_.width, me_),
+          all_.part(all_.grad_gates, all_.choices, me_)})
       add(sum, part.data, part.rows * part.cols);
     for (auto const& blocks : all_.template native<Kernel::blocks, T>(all_.grad_blocks, me_))
       for (std::size_t b = 0; b < Kernel::blocks && blocks[b] != nullptr; ++b)
@@ -143,8 +144,7 @@ class layer_rank {
     for (expert_id e = 0; e < std::ssize(all_.owner); ++e) {
       auto const blocks = kernel.native_grad(e);
       for (std::size_t b = 0; b < Kernel::blocks && blocks[b] != nullptr; ++b)
-        device_.zero(q_, blocks[b],
-                     kernel.grad_elements(b) * static_cast<byte_count>(sizeof(T)));
+        device_.zero(q_, blocks[b], kernel.grad_elements(b) * static_cast<byte_count>(sizeof(T)));
     }
   }
 

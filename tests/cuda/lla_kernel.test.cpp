@@ -59,8 +59,8 @@ class planned {
     testing::on_device const counts(device, q, words);
     testing::on_device const owner(device, q, std::vector(in.owner.begin(), in.owner.end()));
     testing::on_device const filled(device, q, memory_);
-    cuda::plan_input const from{owner.data(), counts.data() + header, counts.data(),
-                                stride,       most.rows,              most.lent};
+    cuda::plan_input const from{
+        owner.data(), counts.data() + header, counts.data(), stride, most.rows, most.lent};
     cuda::plan_on_device(q, how, from, {filled.data(), in.ranks, in.experts()});
     memory_ = filled.read();
     block_ = {memory_.data(), in.ranks, in.experts()};
@@ -295,6 +295,27 @@ TEST_CASE("planning kernel: refuses sizes beyond its own", "[cuda][planner]") {
 
 TEST_CASE("planning kernel: has no way to plan by the reference rules", "[cuda][planner]") {
   CHECK_THROWS_AS(cuda::settings_of(least_loaded{.rules = lla_rules::reference}), error);
+}
+
+TEST_CASE("least_loaded: no rank gets more rows than planned_layer says", "[cuda][planner]") {
+  least_loaded::memory memory;
+  plan p;
+  for (std::uint64_t seed = 0; seed < testing::cases(20'000); ++seed) {
+    CAPTURE(seed);
+    seeded random(seed);
+    auto const in = random_problem(random);
+    auto policy = random_policy(random, in);
+    policy.alpha = random.one_of({1.0, 1.0, 1.2, 2.0});
+    policy.rules = lla_rules::ceil;
+    policy.keep_small_excess_home = false;
+    policy.plan(in.view(), memory, p);
+    auto const total = std::accumulate(in.load.begin(), in.load.end(), row_count{0});
+    row_count const most = capacity(policy.rules, policy.alpha, total, in.ranks) +
+                           (in.ranks - 1) * policy.min_chunk_rows.value();
+    std::vector<row_count> rows(at(in.ranks), 0);
+    for (row_span const& s : p.spans) rows[at(s.rank)] += s.end - s.begin;
+    REQUIRE(*std::max_element(rows.begin(), rows.end()) <= most);
+  }
 }
 
 // ---- what stands in the way -----------------------------------------------------------------

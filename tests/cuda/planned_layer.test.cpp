@@ -56,17 +56,16 @@ class layer_on_gpus {
     std::vector<typename layer_type::member> members;
     auto const ranks = static_cast<rank_id>(of.tokens.size());
     for (rank_id r = 0; r < ranks; ++r) {
-      members.push_back({r % gpus, std::vector<typename layer_type::weight_blocks>(
-                                       at(of.experts()))});
+      members.push_back(
+          {r % gpus, std::vector<typename layer_type::weight_blocks>(at(of.experts()))});
       for (expert_id e = 0; e < of.experts(); ++e)
         for (std::size_t b = 0; b < blocks && of.owner[at(e)] == r; ++b) {
-          weights_.push_back(
-              list(r, converted<Row>(of.weights[at(e)][b])));
+          weights_.push_back(list(r, converted<Row>(of.weights[at(e)][b])));
           members.back().native[at(e)][b] = weights_.back().data();
         }
     }
-    auto const rows = std::accumulate(of.tokens.begin(), of.tokens.end(), std::int64_t{0}) *
-                      of.choices;
+    auto const rows =
+        std::accumulate(of.tokens.begin(), of.tokens.end(), std::int64_t{0}) * of.choices;
     auto const tokens = *std::max_element(of.tokens.begin(), of.tokens.end());
     layer_.emplace(of.family, policy, of.owner, members,
                    most.value_or(cuda::planned_limits{rows, of.experts(), tokens, of.choices}),
@@ -101,9 +100,7 @@ class layer_on_gpus {
     for (auto& q : queues_) cuda::check(cudaStreamSynchronize(q.stream()), "inputs");
   }
 
-  void forward() {
-    layer_->forward(queues_.front(), std::span<batch const>(batches_));
-  }
+  void forward() { layer_->forward(queues_.front(), std::span<batch const>(batches_)); }
   [[nodiscard]] std::optional<error> status() { return layer_->status(queues_.front()); }
   [[nodiscard]] cuda::queue& queue() { return queues_.front(); }
 
@@ -132,9 +129,9 @@ class layer_on_gpus {
   template <class T>
   static void overwrite(on_device<cuda_device, T> const& list, std::vector<T> const& values) {
     if (values.empty()) return;
-    cuda::check(cudaMemcpy(list.data(), values.data(), values.size() * sizeof(T),
-                           cudaMemcpyHostToDevice),
-                "cudaMemcpy");
+    cuda::check(
+        cudaMemcpy(list.data(), values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice),
+        "cudaMemcpy");
   }
 
   int gpus_;
@@ -184,9 +181,8 @@ auto dispatched(layer_case<Family> const& of, Policy const& policy) {
         on_device<cuda_device, std::int32_t> const ids(device, q, of.part(of.ids, r, of.choices));
         on_device<cuda_device, float> const gates(device, q, of.part(of.gates, r, of.choices));
         auto moe = make_dispatcher<kernel>(q, group, of.owner, policy);
-        moe.forward(q, ffn, {x.data(), n, of.family.hidden},
-                    matrix_ref(ids.data(), n, of.choices), matrix_ref(gates.data(), n, of.choices),
-                    {x.data(), n, of.family.hidden});
+        moe.forward(q, ffn, {x.data(), n, of.family.hidden}, matrix_ref(ids.data(), n, of.choices),
+                    matrix_ref(gates.data(), n, of.choices), {x.data(), n, of.family.hidden});
         auto const mine = x.read();
         std::copy(mine.begin(), mine.end(), all.begin() + of.first_token(r) * of.family.hidden);
       });
@@ -202,7 +198,8 @@ void check_layers(std::uint64_t seed, std::int32_t ranks, auto const& family) {
   CHECK(largest_gap(lent, of.dense(0).out) < 2e-5);
   CHECK(same_bits(lent, layer_on_gpus(of, standard_ep{}).run()));
   CHECK(same_bits(lent, layer_on_gpus(of, lends_a_lot, 1, {.share_weights = true}).run()));
-  CHECK(same_bits(lent, layer_on_gpus(of, fallback<least_loaded>{lends_a_lot, {1.1}, {}}, 2).run()));
+  CHECK(
+      same_bits(lent, layer_on_gpus(of, fallback<least_loaded>{lends_a_lot, {1.1}, {}}, 2).run()));
   cuda_on_host::knobs().max_delay_us = 0;
   cuda_on_host::knobs().seed = 0;
   if (seed % 4 == 0) CHECK(same_bits(lent, dispatched(of, lends_a_lot)));
@@ -313,9 +310,8 @@ TEST_CASE("planned layer: a bad id leaves NaNs, and the next step is none the wo
   layer_on_gpus layer(of, lends_a_lot, 2);
   for (std::int32_t const bad : {-1, of.experts(), 1 << 30}) {
     auto worse = of;
-    auto const last = std::find_if(of.tokens.rbegin(), of.tokens.rend(), [](auto n) {
-      return n > 0;
-    });
+    auto const last =
+        std::find_if(of.tokens.rbegin(), of.tokens.rend(), [](auto n) { return n > 0; });
     worse.ids.back() = bad;
     layer.give(worse);
     auto const r = std::to_string(of.tokens.rend() - last - 1);
@@ -373,7 +369,8 @@ TEST_CASE("planned layer: what can't be is refused before anything is put on the
 
   layer_type layer({4}, standard_ep{}, {0}, one, {4, 1, 4, 1});
   using batch = cuda::planned_batch<float, std::int32_t, float>;
-  std::vector<batch> batches{{{w.data(), 4, 4}, {nullptr, 3, 1}, {w.data(), 4, 1}, {w.data(), 4, 4}}};
+  std::vector<batch> batches{
+      {{w.data(), 4, 4}, {nullptr, 3, 1}, {w.data(), 4, 1}, {w.data(), 4, 4}}};
   auto const launches = cuda_on_host::thread_counts().launches;
   CHECK_THROWS_AS(layer.forward(q, std::span<batch const>(batches)), error);
   CHECK_THROWS_AS(layer.forward(q, std::span<batch const>()), error);

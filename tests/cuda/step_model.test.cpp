@@ -78,17 +78,28 @@ TEST_CASE("shared_lanes: two transfers share a link evenly while both have bytes
 }
 
 TEST_CASE("model_step: standard EP waits for its busiest rank, out and back", "[bench]") {
-  std::array const ranks{
-      rank_phases{.agree = 5, .prepare = 20, .own = 1, .regroup = 2, .native = 100, .gather = 2,
-                  .own_back = 1, .combine = 7},
-      rank_phases{.agree = 3, .prepare = 30, .own = 1, .regroup = 1, .native = 10, .gather = 1,
-                  .own_back = 1, .combine = 9}};
+  std::array const ranks{rank_phases{.agree = 5,
+                                     .prepare = 20,
+                                     .own = 1,
+                                     .regroup = 2,
+                                     .native = 100,
+                                     .gather = 2,
+                                     .own_back = 1,
+                                     .combine = 7},
+                         rank_phases{.agree = 3,
+                                     .prepare = 30,
+                                     .own = 1,
+                                     .regroup = 1,
+                                     .native = 10,
+                                     .gather = 1,
+                                     .own_back = 1,
+                                     .combine = 9}};
   auto const t = model_step(ranks, {4000, 0}, ten_us_1_gb_per_s);
-  CHECK(t.started == Approx(15));                    // 5 + 10
-  CHECK(t.dispatched == Approx(15 + 30 + 10 + 4));   // when the slower one has packed
+  CHECK(t.started == Approx(15));                   // 5 + 10
+  CHECK(t.dispatched == Approx(15 + 30 + 10 + 4));  // when the slower one has packed
   CHECK(t.weights_in == Approx(15));
   CHECK(t.computed == Approx(59 + 2 + 100 + 2));
-  CHECK(t.step == Approx(163 + 14 + 9));             // the slower one to combine
+  CHECK(t.step == Approx(163 + 14 + 9));  // the slower one to combine
 }
 
 TEST_CASE("model_step: lent experts begin when their weights are in and the native ones done",

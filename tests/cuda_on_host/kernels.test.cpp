@@ -56,6 +56,11 @@ __global__ void reverse_dynamic(int* x, __grid_constant__ int const n) {
   x[threadIdx.x] = copy[n - 1 - static_cast<int>(threadIdx.x)];
 }
 
+[[gnu::no_sanitize_address]] __global__ void write_behind() {  // it would be faster
+  extern __shared__ unsigned char dynamic_bytes[];
+  dynamic_bytes[threadIdx.x] = 0;
+}
+
 __global__ void some_leave(int* out) {
   if (threadIdx.x % 3 == 0) return;
   __syncthreads();
@@ -188,6 +193,18 @@ TEST_CASE("a launch has the dynamic shared memory it asks for") {
   ok(cudaLaunchKernelEx(&c, reverse_dynamic, x.data(), 96));
   s.wait();
   CHECK(x.values() == before);
+}
+
+TEST_CASE("what is written behind dynamic shared memory is reported") {
+  quiet_machine machine;
+  own_stream const s;
+  auto const enough = shape(2, 32, s, 32), less = shape(2, 32, s, 31);
+  ok(cudaLaunchKernelEx(&enough, write_behind));
+  s.wait();
+  ok(cudaLaunchKernelEx(&less, write_behind));
+  CHECK(cudaStreamSynchronize(s) == cudaErrorLaunchFailure);
+  CHECK(machine.message.find("behind its 31 bytes") != std::string::npos);
+  cuda_on_host::forget_failures();
 }
 
 TEST_CASE("threads that have left count as arrived") {

@@ -123,6 +123,7 @@ TEST_CASE("calls fail when asked to, and are counted") {
   ok(cudaFreeAsync(p, s));
   CHECK(cudaMallocAsync(&p, 16, s) == cudaErrorMemoryAllocation);
   CHECK(cudaGetLastError() == cudaErrorMemoryAllocation);
+  s.wait();
   cuda_on_host::fail_call_here(1, cudaErrorLaunchFailure);
   std::thread([&] { ok(cudaStreamQuery(s)); }).join();
   CHECK(cudaStreamSynchronize(s) == cudaErrorLaunchFailure);

@@ -120,9 +120,8 @@ TEST_CASE("nccl: lanes are split off a communicator of yours, which stays", "[nc
 
 TEST_CASE("nccl: a communicator of yours that doesn't block is split, too", "[nccl]") {
   nothing_left const at_the_end;
-  check_nobody_threw(run_apart(3, [](rank_id rank, nccl::lanes of) {
-    check_group(nccl::make_lanes(of.handle(0)), rank);
-  }));
+  check_nobody_threw(run_apart(
+      3, [](rank_id rank, nccl::lanes of) { check_group(nccl::make_lanes(of.handle(0)), rank); }));
 }
 
 TEST_CASE("nccl: a split that fails leaves nothing", "[nccl]") {
@@ -161,11 +160,8 @@ TEST_CASE("nccl: lanes of other ranks, sizes or GPUs than each other's are refus
 TEST_CASE("nccl: lanes of another GPU than the device's are refused", "[nccl]") {
   nothing_left const at_the_end;
   (void)gpus(2);
-  CHECK(refusal(
-            [] {
-              gpu_group const group(nccl::make_lanes(nccl::make_ids(), 1, 0), gpu(1));
-            },
-            errc::invalid_argument) == "nccl: the lanes are of GPU 0, the device is GPU 1");
+  CHECK(refusal([] { gpu_group const group(nccl::make_lanes(nccl::make_ids(), 1, 0), gpu(1)); },
+                errc::invalid_argument) == "nccl: the lanes are of GPU 0, the device is GPU 1");
 }
 
 /// A group of one rank.
@@ -221,8 +217,7 @@ TEST_CASE("nccl: a bad all_gather, and a queue of another GPU, are refused", "[n
   auto elsewhere = gpu(1).make_queue();
   CHECK(refused(elsewhere, &word, 1) == "rank 0: nccl: a queue of another GPU than the lanes'");
   CHECK(refusal([&] { (void)me.group.post(elsewhere, lane::rows, {}, {}, 1); },
-                errc::invalid_argument) ==
-        "rank 0: nccl: a queue of another GPU than the lanes'");
+                errc::invalid_argument) == "rank 0: nccl: a queue of another GPU than the lanes'");
   CHECK_NOTHROW(check_communicator(me.group, me.q, 1));
 }
 
@@ -242,8 +237,8 @@ TEST_CASE("nccl: what is refused while a post is under way takes the group down"
   (void)gpus(1);
   alone me;
   auto posted = me.group.post(me.q, lane::rows, {}, {}, 4);
-  auto const told = refusal([&] { me.group.all_gather(me.q, nullptr, nullptr, -1); },
-                            errc::invalid_argument);
+  auto const told =
+      refusal([&] { me.group.all_gather(me.q, nullptr, nullptr, -1); }, errc::invalid_argument);
   CHECK_FALSE(told.empty());
   CHECK(refusal([&] { me.group.wait(me.q, std::move(posted)); }, errc::invalid_argument) == told);
 }

@@ -146,8 +146,8 @@ void run_golden_rank(Group& group, golden_inputs<T> const& in, Family const& fam
   golden_tokens const mine(c, group.size(), group.rank());
   auto q = group.device().make_queue();
   tool::device_lists lists(group.device(), q);
-  kernel_type kernel(family, lists.of(in.native(family, group.rank(), owner),
-                                      family.block_elements()));
+  kernel_type kernel(family,
+                     lists.of(in.native(family, group.rank(), owner), family.block_elements()));
   dispatcher<tool::any_planner, Group, kernel_type, tool::any_row_order> moe(
       q, group, owner, policies.planner, policies.order);
   moe.forward(q, kernel, lists.of(mine.of(in.hidden.data(), c.hidden)),
@@ -208,8 +208,7 @@ double golden_error(std::vector<T> const& got, tool::case_array const& expected)
 template <class T>
 double golden_tolerance(tool::case_array const& expected) {
   if constexpr (sizeof(T) == 2) return 3e-2;
-  constexpr auto computing_in =
-      std::is_same_v<T, float> ? tool::element::f32 : tool::element::f64;
+  constexpr auto computing_in = std::is_same_v<T, float> ? tool::element::f32 : tool::element::f64;
   return tool::tolerance(computing_in, expected.type);
 }
 

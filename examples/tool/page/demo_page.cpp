@@ -90,11 +90,11 @@ std::string layer_table(demo_comparison const& both) {
          change(grouped(ep.travelling_rows), grouped(llep.travelling_rows)),
          change(fixed(1e3 * most_seconds(ep), 1), fixed(1e3 * most_seconds(llep), 1))});
   }
-  return section(
-      "Layers compared",
-      layers.html() + note("Before \u2192 after. A row travels, out and back, where "
-                           "another rank computes it than the one its token is on. " +
-                           both.clock + " time of one rank at a time, on the machine this ran on."));
+  return section("Layers compared",
+                 layers.html() +
+                     note("Before \u2192 after. A row travels, out and back, where "
+                          "another rank computes it than the one its token is on. " +
+                          both.clock + " time of one rank at a time, on the machine this ran on."));
 }
 
 // One side of a comparison of values by rank; `words` makes a text of one.
@@ -115,9 +115,10 @@ std::string time_figure(demo_comparison const& both, std::size_t n) {
   bar_pair const bars{panel("standard EP", both.ep[n].seconds, milliseconds),
                       panel(planner_name, both.llep[n].seconds, milliseconds)};
   auto const title = "Time, " + layer_words(both, n);
-  return figure(title, draw_rank_bars(bars, title + ": " + both.clock + " time of each rank in the kernel"),
-                both.clock + " time of each rank in the expert kernel, the shortest of a few runs." +
-                    ranks_left_out(bars));
+  return figure(
+      title, draw_rank_bars(bars, title + ": " + both.clock + " time of each rank in the kernel"),
+      both.clock + " time of each rank in the expert kernel, the shortest of a few runs." +
+          ranks_left_out(bars));
 }
 
 std::string layer_figures(demo_comparison const& both) {

@@ -22,7 +22,8 @@ template class llep::cuda::planned_layer<gptoss_expert<float>, half>;
 namespace {
 
 template <class Layer, class Row, class Id, class Gate>
-void step(cuda::queue& q, Layer& layer, std::span<cuda::planned_batch<Row, Id, Gate> const> batches) {
+void step(cuda::queue& q, Layer& layer,
+          std::span<cuda::planned_batch<Row, Id, Gate> const> batches) {
   layer.forward(q, batches);
   if (auto const why = layer.status(q)) throw error(*why);
 }

@@ -59,7 +59,9 @@ inline ncclResult_t enter(ncclComm_t* made, std::shared_ptr<clique> ranks, int r
         }
         return true;
       },
-      [self] { return self->met == ncclSuccess ? ncclSuccess : refuse(self->met, self->met_text); });
+      [self] {
+        return self->met == ncclSuccess ? ncclSuccess : refuse(self->met, self->met_text);
+      });
   return begun;
 }
 
@@ -117,11 +119,15 @@ inline ncclResult_t ncclGetVersion(int* version) {
 }
 
 inline char const* ncclGetErrorString(ncclResult_t result) {
-  constexpr char const* text[] = {
-      "no error",         "unhandled cuda error", "unhandled system error", "internal error",
-      "invalid argument", "invalid usage",        "remote process exited or there was a network "
-                                                  "error",
-      "NCCL operation in progress"};
+  constexpr char const* text[] = {"no error",
+                                  "unhandled cuda error",
+                                  "unhandled system error",
+                                  "internal error",
+                                  "invalid argument",
+                                  "invalid usage",
+                                  "remote process exited or there was a network "
+                                  "error",
+                                  "NCCL operation in progress"};
   return result < ncclNumResults ? text[result] : "unknown result code";
 }
 inline char const* ncclGetLastError(ncclComm_t) {
@@ -275,8 +281,8 @@ inline ncclResult_t ncclRecv(void* to, std::size_t count, ncclDataType_t type, i
 }
 
 /// Not inside a group, here.
-inline ncclResult_t ncclAllGather(void const* in, void* out, std::size_t count,
-                                  ncclDataType_t type, ncclComm_t comm, cudaStream_t stream) {
+inline ncclResult_t ncclAllGather(void const* in, void* out, std::size_t count, ncclDataType_t type,
+                                  ncclComm_t comm, cudaStream_t stream) {
   using namespace nccl_on_host;
   return detail::with("ncclAllGather", comm, [&](auto const& c) {
     ++counts().gathers;

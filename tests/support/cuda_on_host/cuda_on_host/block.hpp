@@ -28,7 +28,6 @@ class block_runner {
  public:
   block_runner() = default;
   block_runner(block_runner const&) = delete;
-  block_runner& operator=(block_runner const&) = delete;
 
   static block_runner*& current() {
     static constinit thread_local block_runner* runner = nullptr;
@@ -50,6 +49,9 @@ class block_runner {
           blockIdx = {x, y, z};
           dynamic_shared::start_block(g.shared_bytes);
           run_block();
+          if (dynamic_shared::end_block(g.shared_bytes)) continue;
+          gave_up_ = true;
+          report_misuse(complaint_about_overrun(g));
         }
     dynamic_shared::end_grid();
     current() = nullptr;
@@ -196,7 +198,7 @@ class block_runner {
     f.enter();
   }
 
-  /// On a fiber: the scheduler goes on; comes back when the thread may.
+  /// On a fiber: comes back when the thread may go on.
   void suspend() {
     fiber* const self = running_;
     fiber_of_[running_thread_] = self;
@@ -205,7 +207,8 @@ class block_runner {
 
   fiber* take_fiber() {
     if (idle_.empty()) {
-      fibers_.push_back(std::make_unique<fiber>(stacks_.take(), &fiber_main, this));
+      auto const [stack, bytes] = stacks_.take();
+      fibers_.push_back(std::make_unique<fiber>(stack, bytes, &fiber_main, this));
       return fibers_.back().get();
     }
     fiber* const f = idle_.back();

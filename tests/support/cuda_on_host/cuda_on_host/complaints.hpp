@@ -36,6 +36,11 @@ inline std::string complaint(failure const& f, uint3 thread) {
   return complaint(f.at, thread, what);
 }
 
+inline std::string complaint_about_overrun(grid const& g) {
+  return "block " + text(blockIdx) + " of a kernel wrote behind its " +
+         std::to_string(g.shared_bytes) + " bytes of dynamic shared memory";
+}
+
 /// Whether a lane waits for something else than that operation.
 inline bool is_elsewhere(warp const& w, unsigned other, unsigned lane) {
   bool const in_op = (w.in_op >> other & 1U) != 0;

@@ -15,9 +15,9 @@
 // `extern __shared__ unsigned char name[];` declares a thread's own array, which somebody must
 // define: one source file of the program, in the namespace that the kernel is in, says
 //   CUDA_ON_HOST_DYNAMIC_SHARED(name);
-// Each block finds it full of 0xFF; what lies behind the bytes of the launch, AddressSanitizer
-// knows to be none of the kernel's. The initializer isn't a constant, as g++ 12 calls a function
-// that constants don't have, where a block of a function declares the array.
+// Each block finds it full of 0xFF; a write right behind the bytes of the launch is reported. The
+// initializer isn't a constant, as g++ 12 calls a function that constants don't have, where a block
+// of a function declares the array.
 
 #define CUDA_ON_HOST_DYNAMIC_SHARED(name)                                                \
   alignas(1024) thread_local unsigned char name[cuda_on_host::dynamic_shared::bytes] = { \
@@ -48,24 +48,47 @@ class dynamic_shared {
   }
 
   static void start_block(std::size_t used) {
-    for (int i = 0; i < count().load(std::memory_order_relaxed); ++i) {
-      unsigned char* const p = arrays()[static_cast<std::size_t>(i)]();
+    for_each([used](unsigned char* p) {
+      own(p, bytes);
       std::memset(p, 0xFF, used);
+      std::memset(p + used, guard, guarded(used));
 #ifdef __SANITIZE_ADDRESS__
       __asan_poison_memory_region(p + used, bytes - used);
 #endif
-    }
+    });
+  }
+
+  /// Whether nothing was written right behind what the launch asked for: for builds without
+  /// AddressSanitizer, and what that doesn't check, as places that g++ knows to be in the array.
+  static bool end_block(std::size_t used) {
+    bool intact = true;
+    for_each([&](unsigned char* p) {
+      own(p + used, guarded(used));
+      for (std::size_t i = 0; i < guarded(used); ++i) intact = intact && p[used + i] == guard;
+    });
+    return intact;
   }
 
   static void end_grid() {
-#ifdef __SANITIZE_ADDRESS__
-    for (int i = 0; i < count().load(); ++i)
-      __asan_unpoison_memory_region(arrays()[static_cast<std::size_t>(i)](), bytes);
-#endif
+    for_each([](unsigned char* p) { own(p, bytes); });
   }
 
  private:
   static constexpr int most = 64;
+  static constexpr unsigned char guard = 0xA5;
+  static constexpr std::size_t guarded(std::size_t used) {
+    return bytes - used < 256 ? bytes - used : 256;
+  }
+  static void own([[maybe_unused]] unsigned char* p, [[maybe_unused]] std::size_t n) {
+#ifdef __SANITIZE_ADDRESS__
+    __asan_unpoison_memory_region(p, n);
+#endif
+  }
+  template <class Do>
+  static void for_each(Do const& with) {
+    int const n = count().load(std::memory_order_relaxed);
+    for (int i = 0; i < n; ++i) with(arrays()[static_cast<std::size_t>(i)]());
+  }
   static std::atomic<int>& count() {
     static constinit std::atomic<int> n{0};
     return n;

@@ -100,12 +100,12 @@ class fiber {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
       std::size_t{256} << 10U;
 #else
-      std::size_t{64} << 10U;
+      std::size_t{128} << 10U;
 #endif
 
   /// entry never returns.
-  fiber(void* stack, void (*entry)(void*), void* arg)
-      : stack_(static_cast<unsigned char*>(stack)), entry_(entry), arg_(arg) {
+  fiber(void* stack, std::size_t bytes, void (*entry)(void*), void* arg)
+      : stack_(static_cast<unsigned char*>(stack)), bytes_(bytes), entry_(entry), arg_(arg) {
 #ifdef __SANITIZE_THREAD__
     tsan_ = __tsan_create_fiber(0);
 #endif
@@ -124,13 +124,13 @@ class fiber {
   void restart() {
     forget_stack();
     *reinterpret_cast<std::uint64_t*>(stack_) = canary;
-    switch_.prepare(stack_, stack_bytes, &start, this);
+    switch_.prepare(stack_, bytes_, &start, this);
   }
 
   void enter() {
 #ifdef __SANITIZE_ADDRESS__
     void* fake = nullptr;
-    __sanitizer_start_switch_fiber(&fake, stack_, stack_bytes);
+    __sanitizer_start_switch_fiber(&fake, stack_, bytes_);
 #endif
 #ifdef __SANITIZE_THREAD__
     outside_tsan_ = __tsan_get_current_fiber();
@@ -171,11 +171,12 @@ class fiber {
   }
   void forget_stack() const {
 #ifdef __SANITIZE_ADDRESS__
-    __asan_unpoison_memory_region(stack_, stack_bytes);
+    __asan_unpoison_memory_region(stack_, bytes_);
 #endif
   }
 
   unsigned char* stack_;
+  std::size_t bytes_;
   void (*entry_)(void*);
   void* arg_;
   stack_switch switch_{};
@@ -199,7 +200,13 @@ class stack_pool {
     for (void* slab : slabs_) munmap(slab, slab_bytes);
   }
 
-  void* take() {
+  struct stack {
+    void* begin;
+    std::size_t bytes;
+  };
+
+  /// Ends at different places in a page, else all that is used would fall in few sets of a cache.
+  stack take() {
     if (used_ == per_slab * slabs_.size()) {
       void* const slab = mmap(nullptr, slab_bytes, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -209,7 +216,9 @@ class stack_pool {
       }
       slabs_.push_back(slab);
     }
-    return static_cast<char*>(slabs_.back()) + (used_++ % per_slab) * fiber::stack_bytes;
+    std::size_t const i = used_++;
+    return {static_cast<char*>(slabs_.back()) + (i % per_slab) * fiber::stack_bytes,
+            fiber::stack_bytes - (i % 64) * 448};
   }
 
  private:

@@ -40,12 +40,12 @@ struct member {
   bool blocking = true;
   bool aborted = false;
   bool finalized = false;
-  bool gone = false;                // aborted or destroyed
-  ncclResult_t met = ncclSuccess;   // asynchronously
+  bool gone = false;               // aborted or destroyed
+  ncclResult_t met = ncclSuccess;  // asynchronously
   std::string met_text;
   std::uint64_t launched = 0, finished = 0;  // calls, which run one after the other
   std::uint64_t gathers = 0, splits = 0;
-  std::function<bool()> pending;    // goes on with what the host began; says whether that's done
+  std::function<bool()> pending;  // goes on with what the host began; says whether that's done
 };
 
 class clique {
@@ -85,7 +85,7 @@ class clique {
   };
   std::map<std::uint64_t, gathering> gatherings;
   struct splitting {
-    std::map<int, std::pair<int, int>> wishes;  // color and key by rank
+    std::map<int, std::pair<int, int>> wishes;    // color and key by rank
     std::map<int, std::shared_ptr<clique>> made;  // by color
   };
   std::map<std::uint64_t, splitting> splittings;
@@ -150,8 +150,8 @@ class clique {
       request& r = *in.front();
       if (s.bytes != r.bytes) {  // both hang, until they abort
         auto const text = "rank " + std::to_string(pair.first) + " sends " +
-                          std::to_string(s.bytes) + " bytes, rank " +
-                          std::to_string(pair.second) + " wants " + std::to_string(r.bytes);
+                          std::to_string(s.bytes) + " bytes, rank " + std::to_string(pair.second) +
+                          " wants " + std::to_string(r.bytes);
         for (int const rank : {pair.first, pair.second})
           meet(*members[static_cast<std::size_t>(rank)], text);
         return;

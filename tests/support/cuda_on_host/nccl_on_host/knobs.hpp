@@ -32,7 +32,7 @@ struct call_counts {
   std::atomic<std::uint64_t> messages{0};       ///< sends and receives
   std::atomic<std::uint64_t> outside_group{0};  ///< those of them that no group held
   std::atomic<std::uint64_t> gathers{0};
-  std::atomic<std::uint64_t> dead_handles{0};   ///< calls on what isn't a communicator any more
+  std::atomic<std::uint64_t> dead_handles{0};  ///< calls on what isn't a communicator any more
 };
 
 inline call_counts& counts() {
@@ -72,8 +72,7 @@ inline bool stop_failing_here() {
 
 inline ncclResult_t injected_failure(char const* name) {
   auto& t = detail::mine();
-  if (t.fail_in == 0 || std::strcmp(t.fail_only, name) != 0 || --t.fail_in != 0)
-    return ncclSuccess;
+  if (t.fail_in == 0 || std::strcmp(t.fail_only, name) != 0 || --t.fail_in != 0) return ncclSuccess;
   t.last_error = "injected into " + std::string(name);
   return t.fail_with;
 }

@@ -33,63 +33,56 @@ inline constexpr bool interleaved = false;
 template <class T>
 inline constexpr bool interleaved<clamped_gate<T>> = true;
 
-/// A vector's worth of gates and ups, to compute with.
+/// A vector's worth of gates, and of ups, to compute with.
 template <class Row, class Gate>
 struct gate_pairs {
   using number = accumulator_t<Row>;
   static constexpr int width = per_16_bytes<Row>;
   using row_vector = vector<Row, width>;
 
-  number gate[std::size_t{width}], up[std::size_t{width}];
+  number z[std::size_t{2 * width}];  // two vectors as they lie in a row
 
-  /// Pairs i, i + 1, ... of a row of z; width divides i.
-  __device__ void read(Gate const& g, Row const* z, std::int64_t i) {
-    row_vector const first = *reinterpret_cast<row_vector const*>(z + g.gate_at(i));
-    row_vector const second = *reinterpret_cast<row_vector const*>(z + second_at(g, i));
-#pragma unroll
-    for (int j = 0; j < width; ++j) {
-      if constexpr (interleaved<Gate>) {
-        (j % 2 == 1 ? up : gate)[j / 2] = loaded(first.at[j]);
-        (j % 2 == 1 ? up : gate)[(width + j) / 2] = loaded(second.at[j]);
-      } else {
-        gate[j] = loaded(first.at[j]);
-        up[j] = loaded(second.at[j]);
-      }
-    }
+  [[nodiscard]] __device__ number& gate(int j) { return z[interleaved<Gate> ? 2 * j : j]; }
+  [[nodiscard]] __device__ number& up(int j) {
+    return z[interleaved<Gate> ? 2 * j + 1 : width + j];
   }
 
-  __device__ void write(Gate const& g, Row* z, std::int64_t i) const {
+  /// Pairs i, i + 1, ... of a row; width divides i.
+  __device__ void read(Gate const& g, Row const* row, std::int64_t i) {
+    row_vector const first = *reinterpret_cast<row_vector const*>(row + g.gate_at(i));
+    row_vector const second = *reinterpret_cast<row_vector const*>(row + second_at(g, i));
+#pragma unroll
+    for (int j = 0; j < width; ++j) {
+      z[j] = loaded(first.at[j]);
+      z[width + j] = loaded(second.at[j]);
+    }
+  }
+  __device__ void write(Gate const& g, Row* row, std::int64_t i) const {
     row_vector first, second;
 #pragma unroll
     for (int j = 0; j < width; ++j) {
-      if constexpr (interleaved<Gate>) {
-        first.at[j] = stored<Row>((j % 2 == 1 ? up : gate)[j / 2]);
-        second.at[j] = stored<Row>((j % 2 == 1 ? up : gate)[(width + j) / 2]);
-      } else {
-        first.at[j] = stored<Row>(gate[j]);
-        second.at[j] = stored<Row>(up[j]);
-      }
+      first.at[j] = stored<Row>(z[j]);
+      second.at[j] = stored<Row>(z[width + j]);
     }
-    *reinterpret_cast<row_vector*>(z + g.gate_at(i)) = first;
-    *reinterpret_cast<row_vector*>(z + second_at(g, i)) = second;
+    *reinterpret_cast<row_vector*>(row + g.gate_at(i)) = first;
+    *reinterpret_cast<row_vector*>(row + second_at(g, i)) = second;
   }
 
-  /// A bias lies as a row of z does, but has neither padding nor, always, alignment.
+  /// A bias lies as a row does, but has neither padding nor, always, alignment.
   __device__ void add_bias(Gate const& g, Row const* bias, std::int64_t columns, std::int64_t i) {
     if (reinterpret_cast<std::uintptr_t>(bias) % sizeof(row_vector) == 0 &&
         g.up_at(i + width - 1) < columns) {
       gate_pairs by;
       by.read(g, bias, i);
 #pragma unroll
-      for (int j = 0; j < width; ++j) {
-        gate[j] += by.gate[j];
-        up[j] += by.up[j];
-      }
+      for (int j = 0; j < 2 * width; ++j) z[j] += by.z[j];
       return;
     }
-    for (int j = 0; j < width && g.up_at(i + j) < columns; ++j) {
-      gate[j] += loaded(bias[g.gate_at(i + j)]);
-      up[j] += loaded(bias[g.up_at(i + j)]);
+#pragma unroll
+    for (int j = 0; j < width; ++j) {
+      if (g.up_at(i + j) >= columns) return;
+      gate(j) += loaded(bias[g.gate_at(i + j)]);
+      up(j) += loaded(bias[g.up_at(i + j)]);
     }
   }
 
@@ -132,7 +125,7 @@ __global__ void gate_rows(__grid_constant__ group_batch<Blocks> const batch, Gat
     p.add_bias(gate, static_cast<Row const*>(group.weights[Bias]), bias_columns, at.column);
   typename pairs::row_vector result;
 #pragma unroll
-  for (int j = 0; j < pairs::width; ++j) result.at[j] = stored<Row>(gate(p.gate[j], p.up[j]));
+  for (int j = 0; j < pairs::width; ++j) result.at[j] = stored<Row>(gate(p.gate(j), p.up(j)));
   *reinterpret_cast<typename pairs::row_vector*>(h.row(group, at.row) + at.column) = result;
 }
 
@@ -155,8 +148,8 @@ __global__ void gate_rows_back(__grid_constant__ group_batch<Blocks> const batch
   row_vector result;
 #pragma unroll
   for (int j = 0; j < pairs::width; ++j) {
-    result.at[j] = stored<Row>(gate(p.gate[j], p.up[j]));
-    gate.back(p.gate[j], p.up[j], loaded(gh.at[j]), by.gate[j], by.up[j]);
+    result.at[j] = stored<Row>(gate(p.gate(j), p.up(j)));
+    gate.back(p.gate(j), p.up(j), loaded(gh.at[j]), by.gate(j), by.up(j));
   }
   *place = result;
   by.write(gate, gz.row(group, at.row), at.column);

@@ -15,7 +15,9 @@ inline constexpr unsigned whole_warp = 0xFFFFFFFFU;
 
 [[nodiscard]] __device__ inline int lane_id() { return static_cast<int>(threadIdx.x) % warp_size; }
 [[nodiscard]] __device__ inline int warp_id() { return static_cast<int>(threadIdx.x) / warp_size; }
-[[nodiscard]] __device__ inline int warps_here() { return static_cast<int>(blockDim.x) / warp_size; }
+[[nodiscard]] __device__ inline int warps_here() {
+  return static_cast<int>(blockDim.x) / warp_size;
+}
 [[nodiscard]] __device__ inline unsigned lanes_before() {
   return (1U << static_cast<unsigned>(lane_id())) - 1U;
 }

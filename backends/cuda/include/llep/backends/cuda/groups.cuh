@@ -56,7 +56,7 @@ void for_batches(std::span<Group const> groups, ItemsOf items_of, F f) {
   while (!groups.empty()) {
     group_batch<Blocks> batch;
     std::int64_t items = 0;
-    std::size_t const here = (std::min)(groups.size(), std::size_t{batch.most});
+    std::size_t const here = (std::min)(groups.size(), static_cast<std::size_t>(batch.most));
     for (Group const& group : groups.first(here)) {
       batch.items_before[batch.count] = items;
       auto& entry = batch.groups[batch.count++];

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -9,7 +8,6 @@
 #include <limits>
 #include <memory>
 #include <span>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,11 +20,11 @@
 #include <llep/backends/cuda/gates.cuh>
 #include <llep/backends/cuda/group_products.cuh>
 #include <llep/backends/cuda/groups.cuh>
-#include <llep/backends/cuda/launch.cuh>
 #include <llep/backends/cuda/memory.hpp>
 #include <llep/backends/cuda/products.cuh>
 #include <llep/backends/cuda/queue.hpp>
 #include <llep/backends/cuda/row_types.cuh>
+#include <llep/backends/cuda/words.cuh>
 #include <llep/concepts/training.hpp>
 #include <llep/digest.hpp>
 #include <llep/error.hpp>

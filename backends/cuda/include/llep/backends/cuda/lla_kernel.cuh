@@ -118,17 +118,20 @@ __device__ inline void gather_counts(plan_input const& in, plan_lists const& at,
         sum += held[u];
       }
     }
+    rank_id const owner = in.owner[e];
     at.keys[e] = load_key::of(sum, e);
     at.home[e] = sum;
-    at.owner[e] = static_cast<std::uint16_t>(in.owner[e]);
+    at.owner[e] = static_cast<std::uint16_t>(owner);
     out.chunk_count[e] = 0;
-    add_shared(at.load + in.owner[e], sum);
+    add_shared(at.load + owner, sum);
   }
 }
 
 /// One block. Its parts: loads, is lending worth it, experts by falling load, the walk (one warp),
-/// then spans, groups and slots, by all.
-__global__ void plan_step(plan_settings how, plan_input in, planned_block out, int keys_count) {
+/// then spans, groups and slots, by all. A template, so that several files may have it.
+template <int MostThreads>
+__global__ __launch_bounds__(MostThreads) void plan_step(plan_settings how, plan_input in,
+                                                         planned_block out, int keys_count) {
   extern __shared__ __align__(16) unsigned char llep_shared_memory[];
   __shared__ plan_decision decision;
   __shared__ schedule_sums sums;
@@ -153,11 +156,13 @@ __global__ void plan_step(plan_settings how, plan_input in, planned_block out, i
   schedule_maker{in, at, out, sums}.run();
 }
 
+inline constexpr int most_planning_threads = 1024;
+
 /// Threads for an expert each and a warp for each rank, as far as a block goes.
 [[nodiscard]] inline launch_shape planning_shape(std::int32_t ranks, std::int32_t experts,
                                                  int keys_count) {
   auto const wanted = std::bit_ceil(static_cast<unsigned>((std::max)(experts, ranks * warp_size)));
-  return {1, static_cast<int>(std::clamp(wanted, 128U, 1024U)),
+  return {1, static_cast<int>(std::clamp(wanted, 128U, unsigned{most_planning_threads})),
           plan_lists::bytes(keys_count, ranks, experts)};
 }
 
@@ -178,8 +183,8 @@ inline void plan_on_device(queue& q, plan_settings const& how, plan_input const&
   auto const keys =
       static_cast<int>((std::max)(std::bit_ceil(static_cast<unsigned>(out.experts)), least_keys));
   on_device const here(q.device());
-  detail::launch(q, detail::planning_shape(out.ranks, out.experts, keys), detail::plan_step, how,
-                 in, out, keys);
+  detail::launch(q, detail::planning_shape(out.ranks, out.experts, keys),
+                 detail::plan_step<detail::most_planning_threads>, how, in, out, keys);
 }
 
 }  // namespace llep::cuda

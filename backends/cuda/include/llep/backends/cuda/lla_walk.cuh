@@ -28,8 +28,7 @@ struct load_key {
     return static_cast<row_count>(key >> id_bits);
   }
   [[nodiscard]] __device__ static expert_id expert(std::uint64_t key) {
-    return most_planned_experts - 1 -
-           static_cast<expert_id>(key & (most_planned_experts - 1));
+    return most_planned_experts - 1 - static_cast<expert_id>(key & (most_planned_experts - 1));
   }
 };
 

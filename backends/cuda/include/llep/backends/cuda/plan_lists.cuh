@@ -13,13 +13,13 @@ namespace llep::cuda {
 
 /// What is planned from, in device memory.
 struct plan_input {
-  rank_id const* owner = nullptr;       ///< [E]
+  rank_id const* owner = nullptr;        ///< [E]
   std::int64_t const* counts = nullptr;  ///< [P][E], rows `stride` apart
   /// [P][2], rows `stride` apart: a rank's first bad position, or -1, and its id, as device::count
   /// notes them. Null: there are none.
   std::int64_t const* bad = nullptr;
   std::int64_t stride = 0;
-  row_count most_rows = (std::numeric_limits<row_count>::max)();  ///< that a rank may compute
+  row_count most_rows = (std::numeric_limits<row_count>::max)();        ///< that a rank may compute
   std::int32_t most_lent = (std::numeric_limits<std::int32_t>::max)();  ///< experts lent to a rank
 };
 
@@ -33,8 +33,8 @@ __device__ inline void add_shared(row_count* to, row_count value) {
 /// what is counted by rank takes their place.
 struct plan_lists {
   std::uint64_t* keys;
-  row_count* home;  // [E]
-  row_count* load;  // [P]
+  row_count* home;       // [E]
+  row_count* load;       // [P]
   std::uint16_t* owner;  // [E]
   int keys_count;
 
@@ -42,8 +42,7 @@ struct plan_lists {
   std::int32_t* native_groups;  // [P]
   std::int32_t* lent_groups;    // [P]
 
-  __device__ plan_lists(unsigned char* memory, int count, std::int32_t ranks,
-                        std::int32_t experts)
+  __device__ plan_lists(unsigned char* memory, int count, std::int32_t ranks, std::int32_t experts)
       : keys(reinterpret_cast<std::uint64_t*>(memory)),
         home(reinterpret_cast<row_count*>(memory + first_bytes(count, ranks))),
         load(home + experts),

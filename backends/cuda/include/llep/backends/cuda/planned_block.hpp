@@ -89,7 +89,7 @@ struct planned_block {
   placed_span* spans = nullptr;          ///< [at most 2 E + P], experts by rising id
   /// [P + 1]: a rank's groups, native experts with rows by rising id, then lent ones by rising id.
   std::int32_t* group_offsets = nullptr;
-  planned_group* groups = nullptr;      ///< [at most 2 E + P]
+  planned_group* groups = nullptr;       ///< [at most 2 E + P]
   std::int32_t* lent_experts = nullptr;  ///< [P], the last groups of a rank
   row_count* rows = nullptr;             ///< [P] that a rank computes
   std::int32_t* move_count = nullptr;    ///< [1]
@@ -97,17 +97,15 @@ struct planned_block {
   row_count* base = nullptr;             ///< [P][E], rows of the expert on ranks before this one
 
   // scratch of the kernel
-  std::int32_t* first_chunk = nullptr;          // [E]
-  std::int32_t* chunk_count = nullptr;          // [E]
-  detail::spilled_chunk* chunks = nullptr;      // [at most E + P], in order of decision
-  detail::lent_span* lent_spans = nullptr;      // [at most E + P]
+  std::int32_t* first_chunk = nullptr;      // [E]
+  std::int32_t* chunk_count = nullptr;      // [E]
+  detail::spilled_chunk* chunks = nullptr;  // [at most E + P], in order of decision
+  detail::lent_span* lent_spans = nullptr;  // [at most E + P]
 
-  [[nodiscard]] static constexpr std::int64_t most_spans(std::int32_t ranks,
-                                                         std::int32_t experts) {
+  [[nodiscard]] static constexpr std::int64_t most_spans(std::int32_t ranks, std::int32_t experts) {
     return 2 * std::int64_t{experts} + ranks;
   }
-  [[nodiscard]] static constexpr std::int64_t most_moves(std::int32_t ranks,
-                                                         std::int32_t experts) {
+  [[nodiscard]] static constexpr std::int64_t most_moves(std::int32_t ranks, std::int32_t experts) {
     return std::int64_t{experts} + ranks;
   }
 

@@ -149,11 +149,12 @@ __global__ void combine_tokens(planned_block plan, row_place const* places, void
   std::int64_t const t = blockIdx.x;
   row_place const* const mine = places + t * gates.cols;
   bool const follows = can_be_followed(plan);
+  std::int64_t const choices = follows ? gates.cols : 0;
   for (std::int64_t c = threadIdx.x; c < out.cols / std::int64_t{width}; c += blockDim.x) {
     Vector result;
     number sum[width] = {};
 #pragma unroll 4
-    for (std::int64_t k = 0; follows && k < gates.cols; ++k) {
+    for (std::int64_t k = 0; k < choices; ++k) {
       auto const* const y = static_cast<Row const*>(areas[mine[k].rank]) + mine[k].slot * out.cols;
       Vector const from = reinterpret_cast<Vector const*>(y)[c];
       auto const gate = static_cast<number>(gates.data[t * gates.stride + k]);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -44,9 +45,10 @@ struct planned_options {
 /// Ranks  all on one GPU, or on GPUs that reach each other's memory; one host thread drives them.
 ///        The plan is made on rank 0's GPU and copied to each other GPU once.
 /// Room   is fixed when it's made: `planned_limits`. A routing that needs more, or has a bad id,
-///        computes nothing: `out` is NaN on every rank then, and `status` says why. A rank never
-///        computes more than P x tokens x choices rows; least_loaded keeps to the capacity besides
-///        chunks below its min_chunk_rows.
+///        computes nothing: `out` is NaN on every rank then, and `status` says why. By
+///        least_loaded's rules `ceil`, at alpha >= 1 and without keep_small_excess_home, a rank
+///        gets C + (P - 1) x min_chunk_rows rows at most, where C is the capacity; by any plan,
+///        P x tokens x choices.
 /// Bits   a row's result doesn't hang on the plan, so that the output is the same for every policy,
 ///        and equal to a dispatcher's over tiled_kernel.
 /// Queues a rank has its own, between what is on the caller's queue and what comes there next.
@@ -145,8 +147,9 @@ class planned_layer {
             "cuda: planned_layer: takes 1 to 1024 ranks");
     std::vector<int> devices;
     for (member const& m : members) devices.push_back(m.device);
-    for (int const device : devices)
-      for (int const peer : devices) detail::give_access(device, peer);
+    std::set<int> const distinct(devices.begin(), devices.end());
+    for (int const device : distinct)
+      for (int const peer : distinct) detail::give_access(device, peer);
     return devices;
   }
   [[nodiscard]] static event event_on(int device) {
@@ -161,8 +164,8 @@ class planned_layer {
       expects(owner[e] >= 0 && owner[e] < std::ssize(members),
               "cuda: planned_layer: an owner is not a rank");
       auto const& native = members[static_cast<std::size_t>(owner[e])].native;
-      expects(e < native.size() && std::find(native[e].begin(), native[e].end(), nullptr) ==
-                                       native[e].end(),
+      expects(e < native.size() &&
+                  std::find(native[e].begin(), native[e].end(), nullptr) == native[e].end(),
               "cuda: planned_layer: an expert's weights are missing at its owner");
     }
     return owner;
@@ -170,8 +173,8 @@ class planned_layer {
 
   void make_ranks(std::vector<int> const& devices, planned_options const& how) {
     detail::check_limits(most_);
-    expects(!how.share_weights || std::count(devices.begin(), devices.end(), devices.front()) ==
-                                      std::ssize(devices),
+    expects(!how.share_weights ||
+                std::count(devices.begin(), devices.end(), devices.front()) == std::ssize(devices),
             "cuda: planned_layer: weights are shared on one GPU only");
     auto const elements = family_.block_elements();
     byte_count each = 0;
@@ -219,8 +222,7 @@ class planned_layer {
   // ---- a step -----------------------------------------------------------------------------------
 
   template <class Id, class Gate>
-  void check_batches(queue const& q,
-                     std::span<planned_batch<Row, Id, Gate> const> batches) const {
+  void check_batches(queue const& q, std::span<planned_batch<Row, Id, Gate> const> batches) const {
     expects(q.device() == ranks_.front().device(),
             "cuda: planned_layer: the queue is of another GPU than rank 0");
     expects(batches.size() == ranks_.size(), "cuda: planned_layer: needs one batch a rank");

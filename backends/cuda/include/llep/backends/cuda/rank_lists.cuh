@@ -20,8 +20,8 @@ struct rank_sizes {
   rank_id me;
   std::int32_t ranks, experts, natives;
   planned_limits most;
-  std::int64_t hidden, inner;   // H; elements of h a row
-  byte_count lent_stride;       // of an expert; 0: nothing is copied
+  std::int64_t hidden, inner;  // H; elements of h a row
+  byte_count lent_stride;      // of an expert; 0: nothing is copied
 
   /// Of the table of counts, for every number of rows up to T x K. row_chunks cuts as evenly as it
   /// can: chunks have 128 rows at least, and there are 1024 at most.
@@ -36,22 +36,22 @@ struct rank_sizes {
 /// A rank's lists in its device's memory.
 template <std::size_t Blocks, class Row, class Element>
 struct rank_lists {
-  std::int64_t* report = nullptr;     // [2 + E]: first bad position and id, counts
-  std::int32_t* table = nullptr;      // counts by chunk
-  std::int64_t* offsets = nullptr;    // [E + 1]: an expert has one segment, from 0 on ...
-  row_segment* segments = nullptr;    // [E]
-  std::int32_t* experts = nullptr;    // [T][K] ids
-  std::int32_t* nth = nullptr;        // [T][K]: ... so its rows are counted up
-  row_place* places = nullptr;        // [T][K]
-  void const** weights = nullptr;     // [E][Blocks] at the owners
-  void** inputs = nullptr;            // [P]: x of all ranks
-  void** results = nullptr;           // [P]: y
+  std::int64_t* report = nullptr;   // [2 + E]: first bad position and id, counts
+  std::int32_t* table = nullptr;    // counts by chunk
+  std::int64_t* offsets = nullptr;  // [E + 1]: an expert has one segment, from 0 on ...
+  row_segment* segments = nullptr;  // [E]
+  std::int32_t* experts = nullptr;  // [T][K] ids
+  std::int32_t* nth = nullptr;      // [T][K]: ... so its rows are counted up
+  row_place* places = nullptr;      // [T][K]
+  void const** weights = nullptr;   // [E][Blocks] at the owners
+  void** inputs = nullptr;          // [P]: x of all ranks
+  void** results = nullptr;         // [P]: y
   placed_group<Blocks>* groups = nullptr;
   std::int64_t* tiles_before = nullptr;
   std::int32_t* group_count = nullptr;
-  Row* x = nullptr;                   // [rows][H], the group area
+  Row* x = nullptr;  // [rows][H], the group area
   Row* y = nullptr;
-  Element* h = nullptr;               // [rows][inner]
+  Element* h = nullptr;  // [rows][inner]
   std::byte* lent = nullptr;
 
   void lay_out(layout& in, rank_sizes const& s) {

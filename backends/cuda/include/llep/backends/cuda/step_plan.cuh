@@ -37,8 +37,7 @@ class step_plan {
         input_memory_(devices.front(), place_input(nullptr, std::ssize(devices))) {
     place_input(input_memory_.data(), std::ssize(devices));
     upload<rank_id>(owner_, owner);
-    input_ = {owner_,          reports_ + header, reports_,
-              report_words(), most.rows,         most.lent_experts};
+    input_ = {owner_, reports_ + header, reports_, report_words(), most.rows, most.lent_experts};
     auto const ranks = static_cast<std::int32_t>(devices.size());
     for (std::size_t r = 0; r < devices.size(); ++r) {
       auto const same = std::find(devices.begin(), devices.end(), devices[r]);

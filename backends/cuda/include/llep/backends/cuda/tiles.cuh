@@ -56,16 +56,13 @@ struct tile_sums {
     int const col = thread % tile::cols;
     for (std::int64_t first = 0; first < depth; first += tile::depth) {
       for (int r = line; r < tile::rows; r += tile::threads / tile::depth)
-        lines[along][r] = r < rows && first + along < depth
-                              ? loaded(left[r * stride + first + along])
-                              : Sum{0};
+        lines[along][r] =
+            r < rows && first + along < depth ? loaded(left[r * stride + first + along]) : Sum{0};
       for (int k = thread / tile::cols; k < tile::depth; k += tile::threads / tile::cols)
-        columns[k][col] = column != nullptr && first + k < depth
-                              ? loaded(column[(first + k) * step])
-                              : Sum{0};
+        columns[k][col] =
+            column != nullptr && first + k < depth ? loaded(column[(first + k) * step]) : Sum{0};
       __syncthreads();
-      for (int k = 0; k < tile::depth; ++k)
-        multiply(&lines[k][down()], &columns[k][right()]);
+      for (int k = 0; k < tile::depth; ++k) multiply(&lines[k][down()], &columns[k][right()]);
       __syncthreads();  // nobody loads over what others still read
     }
   }

@@ -89,9 +89,9 @@ template <class Broadcast>
   return make_lanes(told.ids, ranks, rank, how);
 }
 
-/// Likewise, of the ranks of a communicator of yours, by ncclCommSplit, which waits for all of them,
-/// however long. It is left as it was, and may be destroyed. The lanes block as it does: if it does,
-/// then also where ranks send to each other for the first time no timeout holds.
+/// Likewise, of the ranks of a communicator of yours, by ncclCommSplit, which waits for all ranks,
+/// however long. Yours is left as it was, and may be destroyed. The lanes block as it does: if it
+/// does, then no timeout holds where ranks send to each other for the first time, either.
 [[nodiscard]] inline lanes make_lanes(ncclComm_t of, options const& how = {}) {
   int rank = 0;
   check(ncclCommUserRank(of, &rank), "asking for the rank");

@@ -123,7 +123,7 @@ class link {
   /// For the host to call while it waits: likewise, also where it waits for too long.
   void watch() {
     look_while_waiting();
-    if (!patience_.over()) return;
+    if (!patience_.over()) return patience_.rest();
     std::string text = "nccl: waited " + std::to_string(how_.timeout.count()) +
                        " ms for what the peers should do; calls so far:";
     for (std::size_t l = 0; l < lanes::count; ++l)
@@ -136,8 +136,7 @@ class link {
     if (std::exchange(down_, true)) return cause;
     lanes_.abort(how_.grace);
     // A stream that can't be waited for is broken, and runs nothing; the cause counts.
-    for (cuda::queue const& q : streams_.side)
-      static_cast<void>(cudaStreamSynchronize(q.stream()));
+    for (cuda::queue const& q : streams_.side) static_cast<void>(cudaStreamSynchronize(q.stream()));
     static_cast<void>(cudaEventSynchronize(streams_.gathered.handle()));
     return cause;
   }

@@ -107,8 +107,8 @@ template <gpu_device D, class Body>
         detail::live<D>(gpus[static_cast<std::size_t>(rank)], ranks, rank, ids, how, ends, body);
       });
   } catch (...) {  // no more threads, or no memory for them
-    error const why(errc::failed, "nccl: only " + std::to_string(threads.size()) +
-                                      " threads for " + std::to_string(ranks) + " ranks");
+    error const why(errc::failed, "nccl: only " + std::to_string(threads.size()) + " threads for " +
+                                      std::to_string(ranks) + " ranks");
     how.board->raise(why);
     join();
     throw error(why);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <optional>
+#include <thread>
 
 namespace llep::nccl {
 
@@ -24,6 +25,12 @@ class patience {
     if (!last_ || now - *last_ > pause) began_ = now;
     last_ = now;
     return limit_.count() > 0 && now - began_ > limit_;
+  }
+  /// Between two questions: a wait that has been long leaves the core to others, for so short that
+  /// it isn't much longer for it.
+  void rest() const {
+    if (last_ && *last_ - began_ > std::chrono::milliseconds(1))
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
 
  private:

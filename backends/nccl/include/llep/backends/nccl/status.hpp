@@ -29,9 +29,9 @@ inline void check(ncclResult_t status, std::string_view doing, rank_id rank = no
   if (status != ncclSuccess) throw failure(status, doing, rank, at);
 }
 
-/// What becomes of a call on `of` that returned `status`. A communicator that isn't blocking answers
-/// ncclInProgress and goes on by itself: it is asked until it is through, and `watch` called in
-/// between, which may throw. NCCL has put the call's work on its stream only then.
+/// What becomes of a call on `of` that returned `status`. A communicator that isn't blocking may
+/// answer ncclInProgress and go on by itself: it is asked until it is through, and `watch` called
+/// in between, which may throw. NCCL has put the call's work on its stream only then.
 template <class Watch>
 [[nodiscard]] ncclResult_t settled(ncclResult_t status, ncclComm_t of, Watch watch) {
   while (status == ncclInProgress) {
