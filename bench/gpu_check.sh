@@ -88,11 +88,21 @@ heading() {
 find_header() { # name: the first folder that has it
   local dir
   for dir in ${includes[@]+"${includes[@]}"} /usr/include /usr/local/include \
-    /usr/local/cuda/include "$PWD"/build/_fetched/*/*/usr/include "$nccl_package/include"; do
+    /usr/local/cuda/include "$PWD"/build/_fetched/*/*/usr/include "$packages"/*/include; do
     [ -f "$dir/$1" ] && echo "$dir" && return
   done
 }
-nccl_package=$(python3 -c 'import nvidia.nccl as n; print(list(n.__path__)[0])' 2>/dev/null || true)
+# NVIDIA's libraries as Python's packages bring them.
+packages=$(python3 -c 'import nvidia; print(list(nvidia.__path__)[0])' 2>/dev/null || echo /none)
+link_beside() { # folder of headers, library: how to link it; where it isn't found, as usual
+  local found
+  for found in "${1%/include}"/lib{,64,/*-linux-gnu}/"lib$2".so*; do
+    [ -f "$found" ] || continue
+    echo "-L${found%/*} -l:${found##*/} -Xlinker -rpath -Xlinker ${found%/*}"
+    return
+  done
+  echo "-l$2"
+}
 json_include=$(find_header nlohmann/json.hpp)
 nccl_include=$(find_header nccl.h)
 
@@ -108,23 +118,25 @@ done
 
 flags=(-std=c++20 -I include -I backends/cuda/include -I backends/nccl/include
   -I backends/emulated/include -I tests -I examples)
-[ -z "$json_include" ] || flags+=(-isystem "$json_include")
+headers_in() { # folder: unless the compiler looks there anyway, and in which order matters to it
+  case $1 in '' | /usr/include | /usr/local/include) ;; *) flags+=(-isystem "$1") ;; esac
+}
+headers_in "$json_include"
+libraries=() nccl_libraries=() suffix=()
 if [ -n "$stand_in" ]; then
-  compile=(g++ -O1 -pthread -Wno-unknown-pragmas -isystem tests/support/cuda_on_host)
-  suffix=(tests/cuda/shared_memory.cpp) language=c++ libraries=()
+  compile=(g++ -O1 -pthread -Wno-unknown-pragmas -isystem tests/support/cuda_on_host -x c++)
+  suffix=(tests/cuda/shared_memory.cpp)
 else
   compile=("$nvcc" -O3 -arch="$arch")
-  suffix=() language=cu libraries=(-lcublas)
-  [ -z "$nccl_include" ] || flags+=(-isystem "$nccl_include")
-fi
-nccl_libraries=()
-if [ -z "$stand_in" ] && [ -n "$nccl_include" ]; then
-  nccl_libraries=(-lnccl)
-  for library in "${nccl_include%/include}"/lib{,64,/*-linux-gnu}/libnccl.so*; do
-    [ -f "$library" ] || continue
-    nccl_libraries=("$library" -Xlinker -rpath -Xlinker "$(dirname "$library")")
-    break
-  done
+  toolkit=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
+  libraries=(-lcublas -Xlinker -rpath -Xlinker "$toolkit/lib64")
+  if [ ! -f "$toolkit/include/cublas_v2.h" ]; then
+    cublas_include=$(find_header cublas_v2.h)
+    headers_in "$cublas_include"
+    read -ra libraries <<<"$(link_beside "$cublas_include" cublas)"
+  fi
+  headers_in "$nccl_include"
+  read -ra nccl_libraries <<<"$(link_beside "$nccl_include" nccl)"
 fi
 
 # One script a program, so that xargs can run them side by side.
@@ -132,7 +144,7 @@ for name in "${programs[@]}"; do
   extra=()
   [ "$name" != check_nccl ] || extra=(${nccl_libraries[@]+"${nccl_libraries[@]}"})
   {
-    printf '%q ' timeout "$limit" "${compile[@]}" "${flags[@]}" -x "$language" "bench/gpu/$name.cu" \
+    printf '%q ' timeout "$limit" "${compile[@]}" "${flags[@]}" "bench/gpu/$name.cu" \
       ${suffix[@]+"${suffix[@]}"} -o "$work/$name" ${libraries[@]+"${libraries[@]}"} \
       ${extra[@]+"${extra[@]}"}
     printf '>%q 2>&1 || rm -f %q\n' "$work/$name.build" "$work/$name"

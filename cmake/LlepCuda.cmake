@@ -10,6 +10,7 @@ macro(llep_enable_cuda)
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 90) # there may be no GPU to ask
   endif()
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared) # as CUDA::cudart
   enable_language(CUDA)
   if(CMAKE_VERSION VERSION_LESS 3.25.2) # which takes nvcc for older than C++20
     string(APPEND CMAKE_CUDA_FLAGS " -std=c++20")

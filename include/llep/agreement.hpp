@@ -69,12 +69,14 @@ static_assert(sizeof(announcement) % sizeof(std::int64_t) == 0);
 namespace detail {
 
 // What ranks must not differ in, with the words for it; the numbers are told, digests aren't.
+using told_number = std::int64_t announcement::*;
+using told_digest = std::uint64_t announcement::*;
 struct agreed_number {
-  std::int64_t announcement::* value;
+  told_number value;
   char const* name;
 };
 struct agreed_digest {
-  std::uint64_t announcement::* value;
+  told_digest value;
   char const* name;
   errc code;
 };

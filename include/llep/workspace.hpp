@@ -56,9 +56,11 @@ struct workspace_areas {
 namespace detail {
 
 // In the order in which they lie in memory.
+using needed_bytes = byte_count workspace_need::*;
+using area_place = std::byte* workspace_areas::*;
 struct workspace_part {
-  byte_count workspace_need::* bytes;
-  std::byte* workspace_areas::* at;
+  needed_bytes bytes;
+  area_place at;
 };
 // clang-format off
 inline constexpr workspace_part workspace_parts[] = {

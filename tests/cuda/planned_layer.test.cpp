@@ -340,6 +340,10 @@ TEST_CASE("planned layer: too little room leaves NaNs, and says for what", "[cud
     layer.give(even);
     if (fits) CHECK(largest_gap(layer.run(), even.dense(0).out) < 2e-5);
   }
+  {  // so little that nothing may be written
+    layer_on_gpus layer(of, standard_ep{}, 1, {}, cuda::planned_limits{0, 0, tokens, of.choices});
+    check_refusal(layer, "has room for 0", errc::device);
+  }
   layer_on_gpus layer(of, lends_a_lot, 1, {}, cuda::planned_limits{rows, 0, tokens, of.choices});
   check_refusal(layer, "experts lent to it, and has room for 0", errc::device);
 }

@@ -55,9 +55,10 @@ struct communicator_tag {};
 ///           only. Each ticket is waited for once.
 /// Errors    rank, size, device and abort don't throw, the others throw llep::error. After the
 ///           first abort, by whichever rank, or after a failure of the transport, every call of
-///           every rank throws that cause, calls that are blocked included; only abort and
-///           destruction remain legal. When `abort` has returned, or a call has thrown, no transfer
-///           touches this rank's memory any more.
+///           every rank throws that cause, calls that are blocked included, and where `wait`
+///           doesn't block the host the device's `sync`, too; only abort and destruction remain
+///           legal. When `abort` has returned, or a call has thrown, no transfer touches this
+///           rank's memory any more.
 /// Cost      what the lists say; no allocation once the same lists have been posted before.
 ///           `wait` may block the host until the peers have posted. A model that moves host memory
 ///           may also wait for q, in post and all_gather, and says so.

@@ -86,7 +86,7 @@ class planned_layer {
   [[nodiscard]] std::int32_t ranks() const { return static_cast<std::int32_t>(ranks_.size()); }
   [[nodiscard]] std::int32_t experts() const { return static_cast<std::int32_t>(owner_.size()); }
 
-  /// Puts a step of all ranks on the queue, a batch a rank, in the memory of the rank's GPU; ids are
+  /// Puts a step of all ranks on the queue, a batch a rank, in memory of the rank's GPU; ids are
   /// int32 or int64, gates float or double. q is of rank 0's GPU. Steps of one layer come on one
   /// queue, or on queues that wait for each other. `out` may be `hidden`.
   /// @throws llep::error (invalid_argument) before anything is put on the queue

@@ -14,7 +14,7 @@
 namespace llep::cuda::detail {
 
 // Matrix products of experts by tiles, for all groups in one launch. Every sum is one thread's and
-// ascends along the depth, from the bias on: a row's result hangs on that row and the weights alone.
+// ascends along the depth, from the bias on: a row's result hangs on that row and on weights alone.
 
 /// A block's tile: 256 threads, 4 x 4 sums each.
 struct tile {
