@@ -42,7 +42,7 @@ void on_ranks(std::int32_t ranks, Body body) {
 
 template <placement Placement>
 void check_layers(arguments const& given, report& to, std::int32_t ranks, std::string const& name) {
-  constexpr std::uint64_t many = 6;
+  constexpr std::uint64_t many = 4;
   check_seeds(given, to, name + ": layers", many, [&](std::uint64_t seed) {
     on_ranks<Placement>(ranks, [seed](auto& group, cuda::queue& q) {
       testing::check_layer(group, q, swiglu_expert<float>{}, blas{}, seed);

@@ -53,13 +53,16 @@ void check_against_loops(cudaDataType_t type, cublasComputeType_t compute, cubla
   gemm(&one);
   s.wait();
   auto const got = dc.values();
+  auto const value_at = [](auto const& list, int at) {
+    return static_cast<float>(list[static_cast<std::size_t>(at)]);
+  };
   for (int i = 0; i < ld; ++i)
     for (int j = 0; j < ld; ++j) {
       float sum = 0;
       for (int p = 0; p < k && i < m && j < n; ++p)
-        sum += static_cast<float>(a[op_a == CUBLAS_OP_T ? p + ld * i : i + ld * p]) *
-               static_cast<float>(b[op_b == CUBLAS_OP_T ? j + ld * p : p + ld * j]);
-      auto const value = static_cast<float>(got[i + ld * j]);
+        sum += value_at(a, op_a == CUBLAS_OP_T ? p + ld * i : i + ld * p) *
+               value_at(b, op_b == CUBLAS_OP_T ? j + ld * p : p + ld * j);
+      float const value = value_at(got, i + ld * j);
       CHECK((i < m && j < n ? value == 4 * sum : std::isnan(value)));
     }
 }
