@@ -6,14 +6,17 @@ set -uo pipefail
 
 usage() {
   cat <<'END'
-usage: gpu_check.sh [--quick] [--out FILE] [--include DIR]... [--limit SECONDS] [--stand-in]
+usage: gpu_check.sh [--quick | --full] [--out FILE] [--include DIR]...
+                    [--limit SECONDS] [--stand-in]
   --quick          only what is most important
+  --full           all there is; give it a --limit that is long enough
   --out FILE       the JSON; without: bench/results/<gpu>-<date>.json
   --include DIR    a folder with nlohmann/json.hpp or nccl.h in it
   --limit SECONDS  for all of it (590)
   --stand-in       no GPU: builds with g++ on tests/support/cuda_on_host, at sizes that mean
                    nothing, to see that all of this works
-Exit code: 0, or 1 if a check failed (a speed that is missed isn't one), or 2 for bad usage.
+Exit code: 0, or 1 if a check failed (a speed that is missed isn't one) or none ran, or 2 for bad
+usage, or 143 if it was ended by a signal; what was found until then is written.
 END
 }
 refuse() { # message
@@ -25,7 +28,7 @@ refuse() { # message
 size=() out='' limit=590 stand_in='' includes=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick) size=(--quick) ;;
+    --quick | --full) size=("$1") ;;
     --stand-in) stand_in=1 ;;
     --help | -h) usage; exit 0 ;;
     --out | --include | --limit)
@@ -67,22 +70,64 @@ short=$(tr '[:upper:]' '[:lower:]' <<<"$gpu_name" | sed 's/^nvidia //; s/ .*//; 
 commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 [ "$commit" = unknown ] || git diff --quiet HEAD 2>/dev/null || commit="$commit and changes"
 [ -n "$out" ] || out=$PWD/bench/results/$short-$(date +%F).json
-if ! { mkdir -p "$(dirname "$out")" && : >"$out"; } 2>/dev/null; then
+if ! { mkdir -p "$(dirname "$out")" && : >>"$out"; } 2>/dev/null; then
   refuse "--out: can't be written: $out"
 fi
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 lines=$work/lines # JSON lines; the table's are in lines.table
 : >"$lines" && : >"$lines.table"
 
-quoted() { printf '%s' "$1" | tr '\n\t' '  ' | sed 's/[\\"]/\\&/g'; }
+# Plain ASCII, so that nothing a compiler says can spoil the JSON.
+quoted() { printf '%s' "$1" | LC_ALL=C tr -c ' -~' ' ' | sed 's/[\\"]/\\&/g'; }
 tell() { # check outcome detail
+  [ -z "$(tail -c 1 "$lines")" ] || echo >>"$lines" # after a program that was killed
   printf '{"check": "%s", "outcome": "%s", "detail": "%s"}\n' "$1" "$2" "$(quoted "$3")" >>"$lines"
   printf '  %-57s %s%s\n' "$1" "$2" "${3:+: $3}" | tee -a "$lines.table"
 }
 heading() {
   echo "$1" | tee -a "$lines.table"
+}
+
+# --- what came of it, however it ends -----------------------------------------------------
+# Whole lines only: a program may have been killed in the middle of one.
+joined() { grep "^{\"$1\":.*}\$" "$lines" | sed '$!s/$/,/; s/^/    /'; }
+count() { grep -c "$1" "$lines"; }
+finish() {
+  {
+    printf '{\n  "gpu": "%s", "driver": "%s", "cuda": "%s", "arch": "%s",\n' "$gpu_name" \
+      "$driver" "$cuda" "$arch"
+    printf '  "commit": "%s", "date": "%s", "seconds": %d, "how": "%s",\n' "$commit" \
+      "$(date -u +%FT%TZ)" "$SECONDS" "${size[*]:-usual}"
+    printf '  "checks": [\n%s\n  ],\n  "benches": [\n%s\n  ]\n}\n' "$(joined check)" \
+      "$(joined bench)"
+  } >"$out"
+  echo
+  echo "== $gpu_name, driver $driver, CUDA $cuda, commit $commit, $SECONDS s"
+  cat "$lines.table"
+  echo "== $(count '"outcome": "passed"') checks passed, $(count '"outcome": "FAILED"') failed," \
+    "$(count '"outcome": "SKIPPED"') skipped; $(count '"met": true') targets met," \
+    "$(count '"met": false') missed; $out"
+}
+running='' # what within_time waits for
+interrupted() {
+  trap '' TERM INT HUP
+  [ -z "$running" ] || { kill "$running" && wait "$running"; } 2>/dev/null
+  tell "the rest" SKIPPED "ended by a signal after $SECONDS s"
+  exit 143
+}
+trap 'finish; rm -rf "$work"' EXIT
+trap interrupted TERM INT HUP
+
+left() { echo $((limit - SECONDS)); }
+# Beside the shell, which hears signals only while it waits so.
+within_time() { # seconds command...
+  timeout -k 5 "$@" &
+  running=$!
+  wait "$running"
+  local status=$?
+  running=''
+  return $status
 }
 
 find_header() { # name: the first folder that has it
@@ -139,42 +184,48 @@ else
   read -ra nccl_libraries <<<"$(link_beside "$nccl_include" nccl)"
 fi
 
-# One script a program, so that xargs can run them side by side.
+# One script a program, so that xargs can run them side by side, all until the same end.
 for name in "${programs[@]}"; do
   extra=()
   [ "$name" != check_nccl ] || extra=(${nccl_libraries[@]+"${nccl_libraries[@]}"})
   {
-    printf '%q ' timeout "$limit" "${compile[@]}" "${flags[@]}" "bench/gpu/$name.cu" \
-      ${suffix[@]+"${suffix[@]}"} -o "$work/$name" ${libraries[@]+"${libraries[@]}"} \
+    printf '%q ' "${compile[@]}" "${flags[@]}" "bench/gpu/$name.cu" \
+      ${suffix[@]+"${suffix[@]}"} -o "$work/$name.part" ${libraries[@]+"${libraries[@]}"} \
       ${extra[@]+"${extra[@]}"}
-    printf '>%q 2>&1 || rm -f %q\n' "$work/$name.build" "$work/$name"
+    printf '>%q 2>&1 || { touch %q; exit; }\n' "$work/$name.build" "$work/$name.failed"
+    printf 'mv %q %q\n' "$work/$name.part" "$work/$name"
   } >"$work/$name.sh"
 done
 echo "building ${#programs[@]} programs for $gpu_name ($arch)"
-printf '%s\n' "${programs[@]}" | xargs -P "$(nproc)" -I '{}' bash "$work/{}.sh"
+printf '%s\n' "${programs[@]}" >"$work/programs"
+within_time "$(left)" xargs -a "$work/programs" -P "$(nproc)" -I '{}' bash "$work/{}.sh"
 
 # --- running -------------------------------------------------------------------------------
-left() { echo $((limit - SECONDS)); }
 # The end of a program's own words, for a line of the table.
 last_words() { tail -n 3 "$1" | tr '\n' ' ' | cut -c 1-300; }
 
 run_part() { # name seconds arguments...
-  local name=$1 seconds=$2 status
+  local name=$1 asked=$2 seconds=$2 status
   shift 2
   [ "$seconds" -le "$(left)" ] || seconds=$(left)
-  if [ ! -x "$work/$name" ]; then
+  if [ -e "$work/$name.failed" ]; then
     tell "$name builds" FAILED "$(grep -m 3 -i error "$work/$name.build" | cut -c 1-300)"
     return
-  elif [ "$seconds" -lt 5 ]; then
+  elif [ ! -x "$work/$name" ] || [ "$seconds" -lt 5 ]; then
     tell "$name runs through" SKIPPED "no time left of $limit s"
     return
   fi
-  timeout -k 5 "$seconds" "$work/$name" ${size[@]+"${size[@]}"} --out "$lines" "$@" \
+  within_time "$seconds" "$work/$name" ${size[@]+"${size[@]}"} --out "$lines" "$@" \
     2>"$work/$name.errors"
   status=$?
   case $status in
     0) tell "$name runs through" passed "" ;;
-    124 | 137) tell "$name runs through" FAILED "hangs: ended after $seconds s" ;;
+    124 | 137)
+      if [ "$seconds" -lt "$asked" ]; then # no sign that it hangs
+        tell "$name runs through" SKIPPED "no time left of $limit s: ended after $seconds s"
+      else
+        tell "$name runs through" FAILED "hangs: ended after $seconds s"
+      fi ;;
     *) tell "$name runs through" FAILED "exit code $status: $(last_words "$work/$name.errors")" ;;
   esac
 }
@@ -183,7 +234,7 @@ run_part() { # name seconds arguments...
 run_in_time() { # name seconds
   local seconds=$2
   [ "$seconds" -le "$(left)" ] || seconds=$(left)
-  run_part "$1" "$seconds" --seconds "$((seconds > 10 ? seconds * 4 / 5 : 5))"
+  run_part "$1" "$2" --seconds "$((seconds > 10 ? seconds * 4 / 5 : 5))"
 }
 
 sanitize() { # tool program seconds
@@ -196,14 +247,17 @@ sanitize() { # tool program seconds
     tell "$label" SKIPPED "not built, or no time left of $limit s"
     return
   fi
-  timeout -k 5 "$seconds" "$sanitizer" --tool "$1" --error-exitcode 99 \
+  within_time "$seconds" "$sanitizer" --tool "$1" --error-exitcode 99 \
     --report-api-errors no "$work/$2" --tiny >"$work/sanitizer" 2>&1
   status=$?
-  if [ $status = 0 ]; then
-    tell "$label" passed ""
-  elif grep -qiE 'not supported|LibraryNotLoaded|unable to (load|attach)' "$work/sanitizer"; then
+  case $status in
+    0) tell "$label" passed "" && return ;;
+    124 | 137) tell "$label" SKIPPED "not through in $seconds s" && return ;;
+  esac
+  if [ $status != 99 ] &&
+    grep -qiE 'not supported|LibraryNotLoaded|unable to (load|attach)' "$work/sanitizer"; then
     tell "$label" SKIPPED "REFUSED here: $(last_words "$work/sanitizer")"
-  else
+  else # 99: it found something
     cat "$work/sanitizer"
     tell "$label" FAILED "exit code $status: $(grep -m 2 '=====' "$work/sanitizer" | tr '\n' ' ')"
   fi
@@ -220,7 +274,6 @@ heading "speed of $gpu_name (a target that is missed fails nothing)"
 run_in_time rows 40
 run_in_time experts 75
 run_in_time planner 40
-run_in_time rank_serial 170
 heading "checks under compute-sanitizer"
 for name in check_rows check_planner check_kernels; do
   sanitize memcheck "$name" 45
@@ -229,23 +282,10 @@ for name in check_rows check_planner; do
   sanitize racecheck "$name" 45
 done
 
-# --- what came of it -------------------------------------------------------------------------
-joined() { grep "^{\"$1\":" "$lines" | sed '$!s/$/,/; s/^/    /'; }
-{
-  printf '{\n  "gpu": "%s", "driver": "%s", "cuda": "%s", "arch": "%s",\n' "$gpu_name" "$driver" \
-    "$cuda" "$arch"
-  printf '  "commit": "%s", "date": "%s", "seconds": %d, "how": "%s",\n' "$commit" \
-    "$(date -u +%FT%TZ)" "$SECONDS" "${size[*]:-usual}"
-  printf '  "checks": [\n%s\n  ],\n  "benches": [\n%s\n  ]\n}\n' "$(joined check)" \
-    "$(joined bench)"
-} >"$out"
+heading "speed of $gpu_name, rank by rank"
+rank_serial_seconds=$(left) # all that is left
+run_in_time rank_serial "$((rank_serial_seconds > 170 ? rank_serial_seconds : 170))"
 
-echo
-echo "== $gpu_name, driver $driver, CUDA $cuda, commit $commit, $SECONDS s"
-cat "$lines.table"
-count() { grep -c "$1" "$lines"; }
 failed=$(count '"outcome": "FAILED"')
-echo "== $(count '"outcome": "passed"') checks passed, $failed failed," \
-  "$(count '"outcome": "SKIPPED"') skipped; $(count '"met": true') targets met," \
-  "$(count '"met": false') missed; $out"
-[ "$failed" = 0 ]
+passed=$(count '"outcome": "passed"')
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -35,17 +35,21 @@ struct blas {
 
 void check_group(arguments const& given, report& to, std::vector<int> const& gpus,
                  std::string const& name) {
-  check_seeds(given, to, name + ": communicator", 20, [&](std::uint64_t seed) {
-    nccl::run<gpu>(gpus, [seed](group_type& group) {
-      auto q = group.device().make_queue();
-      testing::check_communicator(group, q, seed);
+  // one connection for all seeds: making it takes longer than they do
+  auto const with_seeds = [&](char const* what, std::uint64_t count, auto check) {
+    seed_range const seeds(given.sized(count, std::uint64_t{2}));
+    to.check(name + ": " + what + ", " + seeds.name(), [&] {
+      nccl::run<gpu>(gpus, [&](group_type& group) {
+        auto q = group.device().make_queue();
+        seeds.each([&](std::uint64_t seed) { check(group, q, seed); });
+      });
     });
+  };
+  with_seeds("communicator", 20, [](group_type& group, cuda::queue& q, std::uint64_t seed) {
+    testing::check_communicator(group, q, seed);
   });
-  check_seeds(given, to, name + ": layers", 5, [&](std::uint64_t seed) {
-    nccl::run<gpu>(gpus, [seed](group_type& group) {
-      auto q = group.device().make_queue();
-      testing::check_layer(group, q, swiglu_expert<float>{}, blas{}, seed);
-    });
+  with_seeds("layers", 5, [](group_type& group, cuda::queue& q, std::uint64_t seed) {
+    testing::check_layer(group, q, swiglu_expert<float>{}, blas{}, seed);
   });
 }
 

@@ -198,13 +198,8 @@ class expert_calls {
 /// The groups of the rank that has most of them under LLEP.
 group_rows planned_groups(layer_shape const& s, scenario const& in) {
   constexpr std::int32_t ranks = 8;
-  auto const mine = rows_by_expert(s.rows(), s.experts, in);
-  std::vector<row_count> counts;
-  for (std::int32_t r = 0; r < ranks; ++r) counts.insert(counts.end(), mine.begin(), mine.end());
-  auto load = mine;
-  for (row_count& n : load) n *= ranks;
-  auto const owner = contiguous_owners(s.experts, ranks);
-  problem const posed{ranks, owner, load, counts};
+  posed_problem const given(ranks, s.rows(), s.experts, in);
+  problem const posed = given.view();
   fallback<least_loaded>::memory memory;
   plan made;
   fallback<least_loaded>{}.plan(posed, memory, made);

@@ -46,23 +46,6 @@ constexpr std::array plan_sizes{plan_size{256, 8, 10},  plan_size{256, 64, 15},
                                 plan_size{128, 8, 0},   plan_size{384, 8, 0},
                                 plan_size{1024, 64, 0}, plan_size{1024, 1024, 0}};
 
-/// Counts of all ranks, 65536 rows each.
-struct posed_problem {
-  std::vector<rank_id> owner;
-  std::vector<row_count> load, counts;
-  std::int32_t ranks;
-
-  posed_problem(plan_size const& size, scenario const& in)
-      : owner(contiguous_owners(size.experts, size.ranks)), ranks(size.ranks) {
-    constexpr row_count rows = 65536;
-    auto const mine = rows_by_expert(rows, size.experts, in);
-    for (std::int32_t r = 0; r < ranks; ++r) counts.insert(counts.end(), mine.begin(), mine.end());
-    load = mine;
-    for (row_count& n : load) n *= ranks;
-  }
-  [[nodiscard]] problem view() const { return {ranks, owner, load, counts}; }
-};
-
 double host_plan_us(problem const& in) {
   fallback<least_loaded> const policy;
   fallback<least_loaded>::memory memory;
@@ -81,10 +64,11 @@ double host_plan_us(problem const& in) {
 void plans(arguments const& given, report& to, cuda::queue& q) {
   cache_sweep const sweep(given.sized(byte_count{256} << 20U, byte_count{1} << 16U));
   int const rounds = given.sized(101, 2);
+  constexpr row_count rows_each = 65536;
   for (plan_size const& size : plan_sizes) {
     if (given.tiny() && size.ranks > 64) continue;
     for (scenario const& in : {scenario{80, 4}, scenario{30, 16}}) {
-      posed_problem const posed(size, in);
+      posed_problem const posed(size.ranks, rows_each, size.experts, in);
       planned_problem const on_gpu(posed.view());
       double const us = medians_us(q, sweep, rounds, [&](int) {
                           on_gpu.plan(q, fallback<least_loaded>{});
@@ -145,18 +129,23 @@ struct small_layer {
   [[nodiscard]] least_loaded policy() const { return {1.0, 1}; }
 };
 
+struct planned_how {
+  bool in_graph;
+  bool share_weights;  ///< else lent weights are copied, as where the host plans
+};
+
 /// Time of a step, as the host sees it when it makes one after the other.
-double planned_us(small_layer const& l, cuda::queue& q, bool in_graph, int steps) {
+double planned_us(small_layer const& l, cuda::queue& q, planned_how const& how, int steps) {
   std::vector<planned::member> members;
   for (rank_id r = 0; r < ranks; ++r) members.push_back({0, l.native(r)});
   planned layer({l.shape.hidden, l.shape.inner}, l.policy(), l.owner, members,
                 {ranks * l.shape.rows(), l.shape.experts, l.shape.tokens, l.shape.choices},
-                {.share_weights = true});
+                {.share_weights = how.share_weights});
   auto const forward = [&] { layer.forward(q, std::span<batch const>(l.batches)); };
   forward();
   if (auto const wrong = layer.status(q)) throw error(*wrong);
   std::optional<captured_graph> graph;
-  if (in_graph) graph.emplace(q, forward);
+  if (how.in_graph) graph.emplace(q, forward);
   constexpr int rounds = 5;
   double const all = host_us(rounds, [&] {
     for (int i = 0; i < steps; ++i) graph ? graph->launch(q) : forward();
@@ -212,10 +201,15 @@ void steps(arguments const& given, report& to, cuda::queue& q, std::int64_t toke
   auto const both =
       json_object().add("host_planned_cublas_us", cublas).add("host_planned_tiled_us", tiles);
   auto const against = (std::min)(cublas, tiles);
-  to.add(time_against(name("queue"), "us", planned_us(l, q, false, count), "host-planned", against),
-         sizes, both);
-  to.add(time_against(name("graph"), "us", planned_us(l, q, true, count), "host-planned", against),
-         sizes, both);
+  auto const tell = [&](char const* what, planned_how const& how) {
+    double const us = planned_us(l, q, how, count);
+    to.add(time_against(name(what), "us", us, "host-planned", against), sizes, both);
+  };
+  tell("queue", {.in_graph = false, .share_weights = false});
+  tell("graph", {.in_graph = true, .share_weights = false});
+  // against a side that copies lent weights all the same
+  tell("queue, weights shared", {.in_graph = false, .share_weights = true});
+  tell("graph, weights shared", {.in_graph = true, .share_weights = true});
 }
 
 void measure(arguments const& given, report& to) {

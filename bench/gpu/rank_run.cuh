@@ -63,8 +63,9 @@ struct rank_work {
 template <class K, class Family>
 class rank_runner {
  public:
+  /// `sweep_bytes`: see cache_sweep.
   rank_runner(cuda::device<>& device, cuda::queue& q, layer_shape const& s, Family const& family,
-              std::int32_t ranks)
+              std::int32_t ranks, byte_count sweep_bytes)
       : device_(device),
         q_(q),
         shape_(s),
@@ -75,6 +76,7 @@ class rank_runner {
         out_(x_.size()),
         gates_(random_array<float>(q, s.rows(), 2)),
         counts_(device),
+        sweep_(sweep_bytes),
         clock_(q),
         step_(device) {}
 
@@ -145,6 +147,7 @@ class rank_runner {
                                                     ids(),
                                                     {gates_.data(), shape_.tokens, shape_.choices},
                                                     {out_.data(), shape_.tokens, shape_.hidden}};
+    sweep_(q_);
     clock_.start();
     step_.forward(q_, group, told, in, steps, p, areas);
     clock_.mark(&rank_phases::combine);
@@ -176,6 +179,7 @@ class rank_runner {
   device_array<float> gates_;
   device_array<std::int32_t> ids_;
   mirror<cuda::device<>> counts_;
+  cache_sweep sweep_;
   phase_clock clock_;
   device_array<std::byte> memory_;
   execution<silent_group, told_kernel<K>> step_;

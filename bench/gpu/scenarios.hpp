@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <llep/plan.hpp>
 #include <llep/shape.hpp>
 #include <llep/testing/seeded.hpp>
 
@@ -99,6 +100,22 @@ inline constexpr std::array paper_scenarios{
   share_out(rows - to_hot, hot, load.size() - hot);
   return load;
 }
+
+/// A step of ranks that have as many rows each, in the same scenario.
+struct posed_problem {
+  std::int32_t ranks;
+  std::vector<rank_id> owner;
+  std::vector<row_count> load, counts;
+
+  posed_problem(std::int32_t of, row_count rows_each, std::int32_t experts, scenario const& in)
+      : ranks(of),
+        owner(contiguous_owners(experts, of)),
+        load(rows_by_expert(rows_each, experts, in)) {
+    for (std::int32_t r = 0; r < ranks; ++r) counts.insert(counts.end(), load.begin(), load.end());
+    for (row_count& n : load) n *= ranks;
+  }
+  [[nodiscard]] problem view() const { return {ranks, owner, load, counts}; }
+};
 
 /// The experts of a rank's rows in (token, choice) order, at random. A token may name one several
 /// times: 95 % of the rows on one expert isn't to be had otherwise.

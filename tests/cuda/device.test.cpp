@@ -129,6 +129,46 @@ TEST_CASE("cuda: rows are indexed in order however many there are of them and of
   }
 }
 
+/// What a device makes of rows of H elements; the same seed gives the same.
+template <class D>
+std::vector<std::vector<float>> wide_rows(D& device, std::int64_t hidden) {
+  using floats = on_device<D, float>;
+  constexpr std::int64_t tokens = 3;
+  constexpr std::int64_t choices = 5;
+  auto q = device.make_queue();
+  seeded random(static_cast<std::uint64_t>(hidden));
+  floats const x(device, q, simple_list<float>(random, tokens * hidden));
+  floats const gates(device, q, simple_list<float>(random, tokens * choices));
+  on_device<D, std::int32_t> const slots(device, q, random.order(tokens * choices));
+  floats const rows(device, q, std::vector<float>(at(tokens * choices * hidden), 77));
+  floats const out(device, q, std::vector<float>(at(tokens * hidden), 77));
+  floats const total(device, q, std::vector<float>(at(tokens * hidden), 77));
+  floats const dots(device, q, std::vector<float>(at(tokens * choices), 77));
+  matrix_ref<float const> const from(x.data(), tokens, hidden);
+  matrix_ref<float const> const gate(gates.data(), tokens, choices);
+  auto const bytes = hidden * static_cast<byte_count>(sizeof(float));
+  device.pack(q, reinterpret_cast<std::byte const*>(x.data()), bytes, bytes, choices, slots.data(),
+              tokens * choices, reinterpret_cast<std::byte*>(rows.data()));
+  float const* const packed = rows.data();
+  device.combine(q, packed, slots.data(), gate, matrix_ref<float>(out.data(), tokens, hidden));
+  device.sum(q, packed, slots.data(), choices, matrix_ref<float>(total.data(), tokens, hidden));
+  device.gate_gradient(q, packed, slots.data(), from,
+                       matrix_ref<float>(dots.data(), tokens, choices));
+  auto const were_packed = rows.read();
+  device.pack_scaled(q, from, gate, slots.data(), rows.data());
+  return {were_packed, out.read(), total.read(), dots.read(), rows.read()};
+}
+
+// More than a block's threads take at once, and more than a warp does.
+TEST_CASE("cuda: rows are as wide as they like", "[cuda]") {
+  cuda_device device;
+  host_device host;
+  for (std::int64_t const hidden : {129, 133, 300, 1028, 5000, 5001}) {
+    CAPTURE(hidden);
+    CHECK(wide_rows(device, hidden) == wide_rows(host, hidden));
+  }
+}
+
 std::string refusal(cuda_device const& device, void const* p, std::size_t alignment) {
   try {
     device.check_memory(p, alignment, "hidden");

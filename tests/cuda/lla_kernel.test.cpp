@@ -262,7 +262,7 @@ std::string random_difference(std::uint64_t seed) {
 
 TEST_CASE("planning kernel: plans and places random problems as the host does",
           "[cuda][planner][oracle]") {
-  for (std::uint64_t seed = 0; seed < testing::cases(20'000); ++seed) {
+  for (std::uint64_t seed = 0; seed < testing::cases(8'000); ++seed) {
     cuda_on_host::knobs().seed = seed % 3;
     if (auto const text = random_difference(seed); !text.empty())
       FAIL("seed " << seed << ": " << text);
@@ -300,7 +300,7 @@ TEST_CASE("planning kernel: has no way to plan by the reference rules", "[cuda][
 TEST_CASE("least_loaded: no rank gets more rows than planned_layer says", "[cuda][planner]") {
   least_loaded::memory memory;
   plan p;
-  for (std::uint64_t seed = 0; seed < testing::cases(20'000); ++seed) {
+  for (std::uint64_t seed = 0; seed < testing::cases(8'000); ++seed) {
     CAPTURE(seed);
     seeded random(seed);
     auto const in = random_problem(random);

@@ -337,8 +337,9 @@ TEST_CASE("planned layer: too little room leaves NaNs, and says for what", "[cud
     for (std::size_t i = 0; i < even.ids.size(); ++i)
       even.ids[i] = static_cast<std::int32_t>(i) % of.experts();
     bool const fits = std::count(of.owner.begin(), of.owner.end(), 0) < of.experts();
+    REQUIRE(fits);
     layer.give(even);
-    if (fits) CHECK(largest_gap(layer.run(), even.dense(0).out) < 2e-5);
+    CHECK(largest_gap(layer.run(), even.dense(0).out) < 2e-5);
   }
   {  // so little that nothing may be written
     layer_on_gpus layer(of, standard_ep{}, 1, {}, cuda::planned_limits{0, 0, tokens, of.choices});
@@ -348,37 +349,169 @@ TEST_CASE("planned layer: too little room leaves NaNs, and says for what", "[cud
   check_refusal(layer, "experts lent to it, and has room for 0", errc::device);
 }
 
-TEST_CASE("planned layer: what can't be is refused before anything is put on the queue",
+TEST_CASE("planned layer: before the first step nothing stood in its way", "[cuda][layer]") {
+  layer_on_gpus layer(busy_case(), lends_a_lot, 2);
+  CHECK_FALSE(layer.status());
+}
+
+TEST_CASE("planned layer: a failure amid a step leaves nothing running that the queue isn't after",
           "[cuda][layer]") {
-  using layer_type = cuda::planned_layer<linear_expert<float>>;
-  auto const make = [](std::vector<rank_id> owner, std::vector<layer_type::member> members,
-                       cuda::planned_limits const& most, least_loaded const& policy = {}) {
-    layer_type({4}, policy, std::move(owner), members, most);
+  auto const of = busy_case();
+  layer_on_gpus layer(of, lends_a_lot, 2);
+  auto const stream = layer.queue().stream();
+  for (std::uint64_t nth = 1; nth < 30; nth += 3) {
+    CAPTURE(nth);
+    cudaGraph_t graph = nullptr;
+    cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capture");
+    cuda_on_host::fail_call_here(nth, cudaErrorLaunchOutOfResources, "cudaLaunchKernelEx");
+    CHECK_THROWS_AS(layer.forward(), error);
+    CHECK_FALSE(cuda_on_host::stop_failing());
+    CHECK(cudaStreamEndCapture(stream, &graph) == cudaSuccess);  // not with a fork that is open
+    cuda::check(cudaGraphDestroy(graph), "destroy");
+  }
+  CHECK(largest_gap(layer.run(), of.dense(0).out) < 2e-5);
+}
+
+using linear_layer = cuda::planned_layer<linear_expert<float>>;
+
+// Checks that it is refused with these words.
+template <class F>
+void check_refused(std::string const& words, F const& f) {
+  CAPTURE(words);
+  try {
+    f();
+    FAIL_CHECK("isn't refused");
+  } catch (error const& e) {
+    CHECK(e.code() == errc::invalid_argument);
+    CHECK_THAT(e.what(), ContainsSubstring(words));
+  }
+}
+
+TEST_CASE("planned layer: what no layer can be made of is refused", "[cuda][layer]") {
+  auto const refused = [](std::string const& words, std::vector<rank_id> const& owner,
+                          std::vector<linear_layer::member> const& members,
+                          cuda::planned_limits const& most, least_loaded const& policy = {},
+                          cuda::planned_options const& how = {}) {
+    check_refused(words, [&] { linear_layer({4}, policy, owner, members, most, how); });
   };
   cuda_device device;
   auto q = device.make_queue();
   on_device<cuda_device, float> const w(device, q, std::vector<float>(16));
-  std::vector<layer_type::member> const one{{0, {{w.data()}}}};
-  CHECK_NOTHROW(make({0}, one, {4, 1, 4, 1}));
-  CHECK_THROWS_AS(make({}, one, {4, 1, 4, 1}), error);
-  CHECK_THROWS_AS(make({0}, {}, {4, 1, 4, 1}), error);
-  CHECK_THROWS_AS(make({1}, one, {4, 1, 4, 1}), error);
-  CHECK_THROWS_AS(make({0, 0}, one, {4, 1, 4, 1}), error);
-  CHECK_THROWS_AS(make({0}, {{0, {{nullptr}}}}, {4, 1, 4, 1}), error);
-  CHECK_THROWS_AS(make({0}, one, {-1, 1, 4, 1}), error);
-  CHECK_THROWS_AS(make({0}, one, {4, -1, 4, 1}), error);
-  CHECK_THROWS_AS(make({0}, one, {4, 1, 4, 0}), error);
-  CHECK_THROWS_AS(make({0}, one, {4, 1, std::int64_t{1} << 31, 1}), error);
-  CHECK_THROWS_AS(make({0}, one, {4, 1, 4, 1}, {.rules = lla_rules::reference}), error);
+  std::vector<linear_layer::member> const one{{0, {{w.data()}}}};
+  CHECK_NOTHROW(linear_layer({4}, least_loaded{}, {0}, one, {4, 1, 4, 1}));
+  refused("1 to 2048 experts", {}, one, {4, 1, 4, 1});
+  refused("1 to 1024 ranks", {0}, {}, {4, 1, 4, 1});
+  refused("an owner is not a rank", {1}, one, {4, 1, 4, 1});
+  refused("weights are missing", {0, 0}, one, {4, 1, 4, 1});
+  refused("weights are missing", {0}, {{0, {{nullptr}}}}, {4, 1, 4, 1});
+  refused("rows must be", {0}, one, {-1, 1, 4, 1});
+  refused("lent_experts must be", {0}, one, {4, -1, 4, 1});
+  refused("choices must be", {0}, one, {4, 1, 4, 0});
+  refused("tokens must be", {0}, one, {4, 1, std::int64_t{1} << 31, 1});
+  refused("reference", {0}, one, {4, 1, 4, 1}, {.rules = lla_rules::reference});
+  refused("shared on one GPU only", {0}, {one.front(), {1, {{}}}}, {4, 1, 4, 1}, {},
+          {.share_weights = true});
+}
 
-  layer_type layer({4}, standard_ep{}, {0}, one, {4, 1, 4, 1});
+TEST_CASE("planned layer: what can't be is refused before anything is put on the queue",
+          "[cuda][layer]") {
   using batch = cuda::planned_batch<float, std::int32_t, float>;
-  std::vector<batch> batches{
-      {{w.data(), 4, 4}, {nullptr, 3, 1}, {w.data(), 4, 1}, {w.data(), 4, 4}}};
-  auto const launches = cuda_on_host::thread_counts().launches;
-  CHECK_THROWS_AS(layer.forward(q, std::span<batch const>(batches)), error);
-  CHECK_THROWS_AS(layer.forward(q, std::span<batch const>()), error);
-  CHECK(cuda_on_host::thread_counts().launches == launches);
+  cuda_device device;
+  cuda_device other(1);
+  auto q = device.make_queue();
+  auto far = other.make_queue();
+  on_device<cuda_device, float> const w(device, q, std::vector<float>(16));
+  on_device<cuda_device, float> const gates(device, q, std::vector<float>(4));
+  on_device<cuda_device, std::int32_t> const ids(device, q, std::vector<std::int32_t>(4));
+  on_device<cuda_device, float> const beyond(other, far, std::vector<float>(16));
+  std::vector<float> host(16);
+  linear_layer layer({4}, standard_ep{}, {0}, {{0, {{w.data()}}}}, {4, 1, 4, 1});
+  batch const good{{w.data(), 4, 4}, {ids.data(), 4, 1}, {gates.data(), 4, 1}, {w.data(), 4, 4}};
+  cuda_on_host::reset_thread_counts();
+  auto const refused = [&](std::string const& words, auto const& change, cuda::queue& on) {
+    std::vector<batch> batches{good};
+    change(batches);
+    check_refused(words, [&] { layer.forward(on, std::span<batch const>(batches)); });
+  };
+  auto const bad = [&](std::string const& words, auto const& change) {
+    refused("rank 0: " + words, [&](auto& batches) { change(batches.front()); }, q);
+  };
+  refused("of another GPU", [](auto&) {}, far);
+  refused("one batch a rank", [](auto& b) { b.clear(); }, q);
+  bad("hidden: has 5 tokens, and may have 4", [](batch& b) { b.hidden.rows = 5; });
+  bad("hidden: has a negative",
+      [](batch& b) { b.hidden.rows = b.ids.rows = b.gates.rows = b.out.rows = -1; });
+  bad("hidden: is 4 x 3, and must be 4 x 4", [](batch& b) { b.hidden.cols = 3; });
+  bad("ids: is 3 x 1, and must be 4 x 1", [](batch& b) { b.ids.rows = 3; });
+  bad("gates: is 4 x 2, and must be 4 x 1", [](batch& b) { b.gates.cols = 2; });
+  bad("out: is 3 x 4", [](batch& b) { b.out.rows = 3; });
+  bad("ids: has rows that overlap", [](batch& b) { b.ids.stride = 0; });
+  bad("out: has rows that overlap", [](batch& b) { b.out.stride = 3; });
+  bad("gates: is null", [](batch& b) { b.gates.data = nullptr; });
+  bad("hidden: is host memory", [&](batch& b) { b.hidden.data = host.data(); });
+  bad("out: is memory of GPU 1", [&](batch& b) { b.out.data = beyond.data(); });
+  bad("ids: isn't aligned", [&](batch& b) {
+    b.ids.data =
+        reinterpret_cast<std::int32_t const*>(reinterpret_cast<std::byte const*>(b.ids.data) + 1);
+  });
+  CHECK(cuda_on_host::thread_counts().launches == 0);
+}
+
+// ---- other types and shapes -----------------------------------------------------------------
+
+// Rows that lie further apart, with bytes in between that nobody may use.
+template <class To, class From>
+std::vector<To> spread(std::vector<From> const& packed, std::int64_t cols, std::int64_t stride) {
+  std::vector<To> rows(packed.size() / at(cols) * at(stride), To(-77));
+  for (std::size_t i = 0; i < packed.size(); ++i)
+    rows[i / at(cols) * at(stride) + i % at(cols)] = static_cast<To>(packed[i]);
+  return rows;
+}
+
+TEST_CASE("planned layer: 64-bit ids, double gates, rows with gaps, in place", "[cuda][layer]") {
+  auto const of = busy_case();
+  auto const width = of.family.hidden;
+  auto const choices = of.choices;
+  using layer_type = cuda::planned_layer<swiglu_expert<float>>;
+  cuda_device device;
+  auto q = device.make_queue();
+  std::vector<on_device<cuda_device, float>> weights, x;
+  std::vector<on_device<cuda_device, std::int64_t>> ids;
+  std::vector<on_device<cuda_device, double>> gates;
+  std::vector<layer_type::member> members;
+  std::vector<cuda::planned_batch<float, std::int64_t, double>> batches;
+  for (rank_id r = 0; r < std::ssize(of.tokens); ++r) {
+    members.push_back({0, std::vector<layer_type::weight_blocks>(at(of.experts()))});
+    for (expert_id e = 0; e < of.experts(); ++e)
+      for (std::size_t b = 0; b < layer_type::blocks && of.owner[at(e)] == r; ++b) {
+        weights.emplace_back(device, q, of.weights[at(e)][b]);
+        members.back().native[at(e)][b] = weights.back().data();
+      }
+    auto const n = of.tokens[at(r)];
+    x.emplace_back(device, q, spread<float>(of.part(of.x, r, width), width, width + 3));
+    ids.emplace_back(device, q, spread<std::int64_t>(of.part(of.ids, r, choices), choices, 7));
+    gates.emplace_back(device, q, spread<double>(of.part(of.gates, r, choices), choices, 5));
+    batches.push_back({{x.back().data(), n, width, width + 3},
+                       {ids.back().data(), n, choices, 7},
+                       {gates.back().data(), n, choices, 5},
+                       {x.back().data(), n, width, width + 3}});
+  }
+  auto const tokens = *std::max_element(of.tokens.begin(), of.tokens.end());
+  layer_type layer(of.family, lends_a_lot, of.owner, members,
+                   {std::ssize(of.ids), of.experts(), tokens, choices});
+  layer.forward(q, std::span<cuda::planned_batch<float, std::int64_t, double> const>(batches));
+  REQUIRE_FALSE(layer.status(q));
+  auto const expected = of.dense(0).out;
+  for (rank_id r = 0; r < std::ssize(of.tokens); ++r) {
+    auto const got = x[at(r)].read();
+    std::vector<float> rows;
+    for (std::size_t i = 0; i < got.size(); ++i)
+      if (i % at(width + 3) < at(width))
+        rows.push_back(got[i]);
+      else
+        CHECK(got[i] == -77.0F);
+    CHECK(largest_gap(rows, of.part(expected, r, width)) < 2e-5);
+  }
 }
 
 }  // namespace

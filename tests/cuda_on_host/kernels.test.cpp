@@ -16,7 +16,7 @@ __global__ void block_sum(float const* __restrict__ x, float* y, int n) {
   __shared__ float part[32];
   float sum = 0;
   for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x)) sum += x[i];
-  for (int o = 16; o > 0; o /= 2) sum += __shfl_down_sync(0xFFFFFFFFU, sum, o);
+  for (unsigned o = 16; o > 0; o /= 2) sum += __shfl_down_sync(0xFFFFFFFFU, sum, o);
   if (threadIdx.x % 32 == 0) part[threadIdx.x / 32] = sum;
   __syncthreads();
   if (threadIdx.x < 32) {

@@ -6,7 +6,9 @@
 #include <llep/dispatcher.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "support/random_layer.hpp"
 
@@ -356,6 +358,32 @@ TEST_CASE("bad input: a knob that makes no sense on one rank ends all of them", 
            six))
     CHECK(got.find("imbalance_threshold (lambda) must be finite and at least 1") !=
           std::string::npos);
+}
+
+/// Tells which matrices it was asked about.
+struct asked_device : host_device {
+  std::vector<std::string>* names;
+  void check_memory(void const*, std::size_t, std::string_view name) const {
+    names->emplace_back(name);
+  }
+};
+static_assert(checks_memory<asked_device>);
+
+TEST_CASE("bad input: a device that tells memory is asked about every matrix that has rows",
+          "[dispatcher]") {
+  std::vector<std::string> names;
+  asked_device const device{{}, &names};
+  float x = 0;
+  std::int32_t id = 0;
+  matrix_ref<float> const m(&x, 1, 1);
+  detail::check_reach(device, token_batch<float, std::int32_t, float>{m, {&id, 1, 1}, m, m});
+  CHECK(names == std::vector<std::string>{"hidden", "ids", "gates", "out"});
+  names.clear();
+  detail::check_reach(device, gradient_batch<float, float>{m, m, m, m});
+  CHECK(names == std::vector<std::string>{"grad_out", "gates", "grad_hidden", "grad_gates"});
+  names.clear();
+  detail::check_reach(device, gradient_batch<float, float>{});
+  CHECK(names.empty());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -49,8 +50,11 @@ struct caller {
 };
 
 /// All ranks have thrown this.
+void check_all_say(std::vector<std::exception_ptr> const& by_rank, std::string const& expected) {
+  for (auto const& thrown : by_rank) CHECK(words_of(thrown) == expected);
+}
 void check_all_say(nccl::outcome const& ends, std::string const& expected) {
-  for (auto const& thrown : ends.by_rank) CHECK(words_of(thrown) == expected);
+  check_all_say(ends.by_rank, expected);
 }
 
 TEST_CASE("nccl: what NCCL meets on one rank all ranks are told at once", "[nccl][failures]") {
@@ -90,31 +94,33 @@ TEST_CASE("nccl: a rank that stays away is waited for until the timeout", "[nccl
   bool const connected = GENERATE(false, true);
   CAPTURE(connected);
   nothing_left const at_the_end;
+  auto const timeout = connected ? 2000ms : 200ms;  // within it they must have connected
+  auto const board = std::make_shared<nccl::failure_board>();
   std::atomic<int> waiting{2};
   auto const began = clock::now();
-  auto const ends = nccl::try_run<gpu>(gpus(3),
-                                       [&](gpu_group& group) {
-                                         caller me{group};
-                                         if (connected) me.gather();
-                                         if (group.rank() == 1) {
-                                           while (waiting > 0) std::this_thread::sleep_for(1ms);
-                                           group.progress();
-                                         }
-                                         try {
-                                           me.gather();
-                                         } catch (...) {
-                                           --waiting;
-                                           throw;
-                                         }
-                                       },
-                                       {.timeout = 200ms});
-  auto const told = words_of(ends.first);
-  CHECK(told.find("nccl: waited 200 ms for what the peers should do; calls so far: 0 of rows, 0 of "
-                  "weights, " +
+  auto const thrown = run_apart(3, [&](rank_id rank, nccl::lanes of) {
+    gpu_group group(std::move(of), gpu(rank), {.timeout = timeout, .board = board});
+    caller me{group};
+    if (connected) me.gather();
+    if (rank == 1) {
+      while (waiting > 0) std::this_thread::sleep_for(1ms);
+      group.progress();
+    }
+    try {
+      me.gather();
+    } catch (...) {
+      --waiting;
+      throw;
+    }
+  });
+  REQUIRE(board->cause());
+  std::string const told = board->cause()->what();
+  CHECK(told.find("nccl: waited " + std::to_string(timeout.count()) +
+                  " ms for what the peers should do; calls so far: 0 of rows, 0 of weights, " +
                   std::to_string(connected ? 2 : 1) + " of all_gather") != std::string::npos);
-  check_all_say(ends, told);
-  CHECK(clock::now() - began >= 200ms);
-  CHECK(clock::now() - began < 10s);
+  check_all_say(thrown, told);
+  CHECK(clock::now() - began >= timeout);
+  CHECK(clock::now() - began < 30s);
 }
 
 TEST_CASE("nccl: a rank that isn't even there is waited for until the timeout",
@@ -126,16 +132,85 @@ TEST_CASE("nccl: a rank that isn't even there is waited for until the timeout",
       "nccl: the other ranks didn't come to make a lane within 50 ms");
 }
 
+TEST_CASE("nccl: lanes that are there go though the peers don't come for the next",
+          "[nccl][failures]") {
+  nothing_left const at_the_end;
+  nccl_on_host::knobs().aborts_wait_for_peers = true;
+  (void)gpus(2);
+  auto const ids = nccl::make_ids();
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  config.blocking = 0;
+  nccl::comm peer;  // comes for rows, and never aborts while we wait
+  cuda::check(cudaSetDevice(1), "cudaSetDevice");
+  CHECK(ncclCommInitRankConfig(peer.place(), 2, ids[0], 1, &config) == ncclInProgress);
+  cuda::check(cudaSetDevice(0), "cudaSetDevice");
+  auto const board = std::make_shared<nccl::failure_board>();
+  nccl::options const how{.timeout = 50ms, .grace = 50ms, .board = board};
+  auto const told = refusal([&] { (void)nccl::make_lanes(ids, 2, 0, how); }, errc::communication);
+  CHECK(told == "nccl: the other ranks didn't come to make a lane within 50 ms");
+  CHECK(nccl_on_host::counts().communicators == 2);  // rows, of both
+  REQUIRE(board->cause());
+  CHECK(board->cause()->what() == "rank 0: " + told);
+}
+
+TEST_CASE("nccl: a communicator that can't be made tells the others, and doesn't wait for them",
+          "[nccl][failures]") {
+  bool const refused = GENERATE(false, true);  // by CUDA, or of another GPU
+  nothing_left const at_the_end;
+  nccl_on_host::knobs().aborts_wait_for_peers = true;
+  auto const board = std::make_shared<nccl::failure_board>();
+  std::atomic<bool> through{false};
+  std::string at_rank_1;
+  auto const began = clock::now();
+  auto const thrown = run_apart(2, [&](rank_id rank, nccl::lanes of) {
+    if (rank == 1) {
+      while (!through) std::this_thread::sleep_for(1ms);
+      if (board->cause()) at_rank_1 = board->cause()->what();
+      return;
+    }
+    try {
+      gpu own(refused ? 0 : 1);
+      if (refused) cuda_on_host::fail_call_here(1, cudaErrorUnknown, "cudaStreamCreateWithFlags");
+      gpu_group const group(std::move(of), std::move(own), {.grace = 50ms, .board = board});
+    } catch (...) {
+      through = true;
+      throw;
+    }
+    through = true;
+  });
+  auto const told = words_of(thrown[0]);
+  CHECK(told.find(refused
+                      ? "cudaStreamCreate"
+                      : "nccl: the lanes are of GPU 0, the device is GPU 1") != std::string::npos);
+  CHECK(at_rank_1.ends_with(told));
+  CHECK(clock::now() - began < 9s);  // not for the lanes' own grace, either
+  CHECK(at_rank_1.starts_with("rank 0: "));
+}
+
 TEST_CASE("nccl: a rank that is done waits for those that aren't, however long",
           "[nccl][failures]") {
   nothing_left const at_the_end;
-  CHECK_NOTHROW(nccl::run<gpu>(gpus(2),
-                               [](gpu_group& group) {
-                                 caller me{group};
-                                 me.gather();
-                                 if (group.rank() == 1) std::this_thread::sleep_for(300ms);
-                               },
-                               {.timeout = 100ms}));
+  auto const thrown = run_apart(2, [](rank_id rank, nccl::lanes of) {
+    gpu_group const group(std::move(of), gpu(rank), {.timeout = 100ms});
+    if (rank == 1) std::this_thread::sleep_for(300ms);
+  });
+  check_all_say(thrown, "");
+}
+
+TEST_CASE("nccl: the GPU is given a timeout of its own after ranks have connected",
+          "[nccl][failures]") {
+  nothing_left const at_the_end;
+  auto const thrown = run_apart(2, [](rank_id rank, nccl::lanes of) {
+    gpu_group group(std::move(of), gpu(rank), {.timeout = rank == 0 ? 2500ms : 60000ms});
+    caller me{group};
+    auto const slow = [](void*) { std::this_thread::sleep_for(1500ms); };
+    if (rank == 1) {
+      slow(nullptr);  // the host comes late to connect, and then its GPU to gather
+      cuda::check(cudaLaunchHostFunc(me.q.stream(), slow, nullptr), "cudaLaunchHostFunc");
+    }
+    me.gather();
+  });
+  check_all_say(thrown, "");
 }
 
 TEST_CASE("nccl: a body that throws takes the others down", "[nccl][failures]") {
@@ -229,7 +304,7 @@ TEST_CASE("nccl: memory isn't written to any more once a call has thrown", "[ncc
   std::atomic<bool> down{false};
   std::int64_t found = 0;
   auto const thrown = run_apart(2, [&](rank_id rank, nccl::lanes of) {
-    gpu_group group(std::move(of), gpu(rank), {.timeout = 300ms});
+    gpu_group group(std::move(of), gpu(rank), {.timeout = 2s});
     caller me{group};
     group.wait(me.q, rank == 0 ? me.receive(1) : me.send(0));  // they connect
     me.gather();
@@ -250,7 +325,7 @@ TEST_CASE("nccl: memory isn't written to any more once a call has thrown", "[ncc
   });
   CHECK(found == 77);
   CHECK(words_of(thrown[0]).empty());
-  CHECK(words_of(thrown[1]).find("rank 1: nccl: waited 300 ms") != std::string::npos);
+  CHECK(words_of(thrown[1]).find("rank 1: nccl: waited 2000 ms") != std::string::npos);
 }
 
 TEST_CASE("nccl: abort waits for NCCL no longer than it may", "[nccl][failures]") {
@@ -258,7 +333,7 @@ TEST_CASE("nccl: abort waits for NCCL no longer than it may", "[nccl][failures]"
   nccl_on_host::knobs().aborts_wait_for_peers = true;
   clock::duration took{};
   auto const thrown = run_apart(2, [&](rank_id rank, nccl::lanes of) {
-    gpu_group group(std::move(of), gpu(rank), {.timeout = 1s, .grace = 50ms});
+    gpu_group group(std::move(of), gpu(rank), {.timeout = 3s, .grace = 50ms});
     caller me{group};
     me.gather();
     if (rank == 1) return me.gather();  // of which 0 doesn't tell it anything
@@ -266,8 +341,8 @@ TEST_CASE("nccl: abort waits for NCCL no longer than it may", "[nccl][failures]"
     (void)group.abort({errc::failed, "gives up", 0});
     took = clock::now() - began;
   });
-  CHECK(took < 900ms);
-  CHECK(words_of(thrown[1]).find("rank 1: nccl: waited 1000 ms") != std::string::npos);
+  CHECK(took < 2s);  // before 1 gives up, too
+  CHECK(words_of(thrown[1]).find("rank 1: nccl: waited 3000 ms") != std::string::npos);
 }
 
 TEST_CASE("nccl: lanes that wait for each other on the GPU go down together", "[nccl][failures]") {

@@ -97,8 +97,8 @@ inline int attribute(cudaDeviceAttr which, bool& known) {
       return 2048;
     case cudaDevAttrAsyncEngineCount:
       return 3;
-    case cudaDevAttrComputeCapabilityMajor:
-      return 9;
+    case cudaDevAttrComputeCapabilityMajor:  // whose libraries' workspaces are small
+      return 8;
     case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
       return 233472;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
@@ -144,6 +144,7 @@ inline cudaError_t cudaGetDevice(int* device) {
   using namespace cuda_on_host;
   return call("cudaGetDevice", [&] {
     if (device == nullptr) return cudaErrorInvalidValue;
+    if (knobs().device_count <= 0) return cudaErrorNoDevice;
     *device = detail::mine().device;
     return cudaSuccess;
   });
@@ -177,7 +178,7 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
     p->maxThreadsPerBlock = 1024;
     p->maxThreadsPerMultiProcessor = 2048;
     p->multiProcessorCount = knobs().multiprocessors;
-    p->major = 9;
+    p->major = 8;
     p->l2CacheSize = 52428800;
     p->pciBusID = device;
     return cudaSuccess;

@@ -115,14 +115,18 @@ inline cudaError_t find_to_wait(cudaStream_t handle, cudaStream_t& found) {
   });
 }
 
-/// For all streams of a device.
+/// For all streams of a device, also those that their owners destroy meanwhile.
 inline void wait_for_device(int device) {
   std::vector<cudaStream_t> all;
   {
     std::lock_guard const lock(machine::get().guard);
     all = machine::get().streams_of(device);
+    for (auto* s : all) s->hold();
   }
-  for (auto* s : all) s->wait();
+  for (auto* s : all) {
+    s->wait();
+    s->let_go();
+  }
 }
 
 }  // namespace cuda_on_host

@@ -26,8 +26,12 @@ class stream {
       : device_(device), flags_(flags), worker_([this] { work(); }) {}
   stream(stream const&) = delete;
   stream& operator=(stream const&) = delete;
-  /// Waits for all that was put on it.
+  /// Waits for all that was put on it, and for those who hold it.
   ~stream() {
+    {
+      std::unique_lock lock(guard_);
+      changed_.wait(lock, [&] { return holders_ == 0; });
+    }
     close();
     worker_.join();
   }
@@ -49,6 +53,16 @@ class stream {
     std::unique_lock lock(guard_);
     std::uint64_t const ticket = put_;
     changed_.wait(lock, [&] { return done_ >= ticket; });
+  }
+  /// Another thread than its owner's looks at it: it stays until it is let go.
+  void hold() {
+    std::lock_guard const lock(guard_);
+    ++holders_;
+  }
+  void let_go() {
+    std::lock_guard const lock(guard_);
+    --holders_;
+    changed_.notify_all();
   }
   bool idle() {
     std::lock_guard const lock(guard_);
@@ -99,6 +113,7 @@ class stream {
   std::condition_variable changed_;
   std::deque<std::function<void()>> ops_;
   std::uint64_t put_ = 0, done_ = 0;
+  int holders_ = 0;
   bool closed_ = false;
   std::thread worker_;
 };

@@ -116,18 +116,23 @@ class blas_streams {
     }
     return lane;
   }
+  // Every lane that was used, also where one before it fails: q waits for what can be waited for.
   void join(queue& q) {
+    cudaError_t first = cudaSuccess;
+    auto const note = [&first](cudaError_t status) {
+      if (first == cudaSuccess) first = status;
+    };
     for (auto& lane : lanes_) {
       if (!std::exchange(lane.in_use, false)) continue;
-      check(cudaEventRecord(lane.done.handle(), lane.side.stream()), "cudaEventRecord");
-      check(cudaStreamWaitEvent(q.stream(), lane.done.handle(), 0), "cudaStreamWaitEvent");
+      note(cudaEventRecord(lane.done.handle(), lane.side.stream()));
+      note(cudaStreamWaitEvent(q.stream(), lane.done.handle(), 0));
     }
+    check(first, "join of products' streams");
   }
   void join_quietly(queue& q) noexcept {
-    for (auto& lane : lanes_) {
-      if (!std::exchange(lane.in_use, false)) continue;
-      static_cast<void>(cudaEventRecord(lane.done.handle(), lane.side.stream()));
-      static_cast<void>(cudaStreamWaitEvent(q.stream(), lane.done.handle(), 0));
+    try {
+      join(q);
+    } catch (...) {  // there is a cause already
     }
   }
 

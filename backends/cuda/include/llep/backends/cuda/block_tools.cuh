@@ -3,6 +3,10 @@
 
 #include <cuda_runtime.h>
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#error "llep::cuda plans on GPUs of sm_80 or newer: say so to nvcc, -arch=sm_80"
+#endif
+
 #include <cstdint>
 
 #include <llep/backends/cuda/launch.cuh>

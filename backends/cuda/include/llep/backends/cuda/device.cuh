@@ -19,9 +19,11 @@
 #include <llep/backends/cuda/queue.hpp>
 #include <llep/backends/cuda/row_types.cuh>
 #include <llep/backends/cuda/rows.cuh>
+#include <llep/backends/cuda/status.hpp>
 #include <llep/backends/cuda/words.cuh>
 #include <llep/concepts/training.hpp>
 #include <llep/error.hpp>
+#include <llep/shape.hpp>
 
 namespace llep::cuda {
 
@@ -83,7 +85,7 @@ class device {
     put(q, [&] { check(cudaEventRecord(e.handle(), q.stream()), "cudaEventRecord"); });
   }
   void wait(queue& q, event& e) {
-    check(cudaStreamWaitEvent(q.stream(), e.handle(), 0), "cudaStreamWaitEvent");
+    put(q, [&] { check(cudaStreamWaitEvent(q.stream(), e.handle(), 0), "cudaStreamWaitEvent"); });
   }
   void sync(event& e) { state_->sync(e); }
 
@@ -96,6 +98,7 @@ class device {
     };
     if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0)
       refuse("isn't aligned to its elements of " + std::to_string(alignment) + " bytes");
+    on_device const here(ordinal());
     cudaPointerAttributes of{};
     check(cudaPointerGetAttributes(&of, p), "cudaPointerGetAttributes");
     if (of.type == cudaMemoryTypeUnregistered || of.devicePointer == nullptr)
@@ -270,10 +273,14 @@ class device {
     detail::counting_shape const shape(experts);
     auto* const table = static_cast<std::int32_t*>(state_->take_scratch(
         q, cut.count * experts * static_cast<byte_count>(sizeof(std::int32_t))));
+    struct lease {
+      detail::device_state<Memory>& of;
+      cuda::queue& on;
+      ~lease() { of.release_scratch(on); }
+    } const until_the_end{*state_, q};
     launch(q, shape.launch(cut.count), detail::count_chunks<Id>, ids, cut, experts,
            shape.shared_bytes > 0, table, bad);
     f(cut, table);
-    state_->release_scratch(q);
   }
 
   std::unique_ptr<detail::device_state<Memory>> state_;

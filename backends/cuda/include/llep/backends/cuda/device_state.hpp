@@ -10,6 +10,7 @@
 
 #include <llep/backends/cuda/memory.hpp>
 #include <llep/backends/cuda/queue.hpp>
+#include <llep/backends/cuda/status.hpp>
 #include <llep/shape.hpp>
 
 namespace llep::cuda::detail {
@@ -64,8 +65,9 @@ class device_state {
     check(cudaStreamWaitEvent(q.stream(), free_.handle(), 0), "cudaStreamWaitEvent");
     return scratch_;
   }
-  void release_scratch(queue& q) {
-    check(cudaEventRecord(free_.handle(), q.stream()), "cudaEventRecord");
+  /// Whatever was put on q meanwhile, all of it or a part.
+  void release_scratch(queue& q) noexcept {
+    static_cast<void>(cudaEventRecord(free_.handle(), q.stream()));  // the next call says what's up
   }
 
   void set_watch(std::function<void()> watch) { watch_ = std::move(watch); }
@@ -76,6 +78,7 @@ class device_state {
     for (;;) {
       cudaError_t const status = cudaEventQuery(e.handle());
       if (status != cudaErrorNotReady) return check(status, "wait for the device");
+      static_cast<void>(cudaGetLastError());  // that it isn't ready is nobody's error
       watch_();
       std::this_thread::yield();
     }
@@ -95,7 +98,7 @@ class device_state {
       on_device const here(ordinal_);
       static_cast<void>(cudaDeviceSynchronize());
       give_back();
-    } catch (...) {
+    } catch (...) {  // no device to be made current
     }
   }
 

@@ -15,8 +15,8 @@ namespace llep::cuda::detail {
 /// What kernels read of a row group: where its rows lie, and its blocks.
 template <std::size_t Blocks>
 struct placed_group {
-  row_count first = 0;    // among the caller's rows
-  row_count rows = 0;     // device_planned has groups without rows
+  row_count first = 0;  // among the caller's rows
+  row_count rows = 0;
   row_count compact = 0;  // first row among those of all groups of the call, in the work
   void const* weights[Blocks] = {};
   void* grads[Blocks] = {};  // of a way back

@@ -23,9 +23,15 @@ struct row_chunks {
   std::int64_t each = 1;   ///< of a chunk but the last one
   std::int64_t count = 1;  ///< of chunks, at least 1
 
+  static constexpr std::int64_t least_rows = 128;
+  static constexpr std::int64_t most_chunks = 1024;  // a few for each of a GPU's schedulers
+
+  /// Of up to n rows, whatever E.
+  [[nodiscard]] static std::int64_t most_count(std::int64_t n) {
+    return std::clamp<std::int64_t>(ceil_div(n, least_rows), 1, most_chunks);
+  }
+
   row_chunks(std::int64_t n, std::int32_t experts) : rows(n) {
-    constexpr std::int64_t least_rows = 128;
-    constexpr std::int64_t most_chunks = 1024;  // a few for each of a GPU's schedulers
     constexpr std::int64_t most_cells = std::int64_t{1} << 26;  // a table of 256 MiB
     auto const limit = std::clamp<std::int64_t>(most_cells / experts, 1, most_chunks);
     each = (std::max)(ceil_div(ceil_div(n, limit), warp_size) * warp_size, least_rows);
@@ -60,9 +66,8 @@ struct warp_counters {
       : chunk((std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / warp_size),
         lane(static_cast<int>(threadIdx.x) % warp_size),
         at(table + chunk * experts) {
-    extern __shared__ unsigned char llep_shared_memory[];
     if (in_shared)
-      at = reinterpret_cast<std::int32_t*>(llep_shared_memory) +
+      at = reinterpret_cast<std::int32_t*>(launch_memory()) +
            threadIdx.x / warp_size * static_cast<unsigned>(experts);
   }
 };

@@ -52,6 +52,8 @@ struct blas_options {
 /// Rounding  cuBLAS chooses how to sum by a product's sizes and alignment. So a row's result may
 ///         hang on how many rows its group has: layers of different plans agree within rounding,
 ///         not to the bit. The same call gives the same bits.
+/// Graphs  a captured call uses the streams' workspaces: replays, and calls on other queues, follow
+///         each other, or have streams of their own.
 /// Queues  products run on side streams between what is on the queue and what comes there next. The
 ///         host doesn't wait, and calls can be captured in a graph.
 /// Streams  blas_streams, with a workspace each: let the kernels of a model's layers share them. A
@@ -98,11 +100,12 @@ class kernel {
         native_grads_(std::move(native_grads), "weights' gradient"),
         options_(options),
         streams_(std::move(streams)) {
-    expects(options_.streams >= 1, "cuda: blas_options: streams must be at least 1");
+    expects(options_.streams >= 1 && options_.streams <= 64,
+            "cuda: blas_options: streams must be from 1 to 64");
     expects(options_.grouped_below_rows >= 0,
             "cuda: blas_options: grouped_below_rows must be at least 0");
-    expects(streams_ != nullptr || std::default_initializable<Memory>,
-            "cuda: a kernel can't make streams with memory of this kind: give it some");
+    expects(streams_ != nullptr || std::same_as<Memory, pool_memory>,
+            "cuda: a kernel makes streams with pool_memory only: give it some of yours");
   }
 
   [[nodiscard]] std::int64_t hidden() const noexcept { return family_.hidden; }
@@ -258,7 +261,7 @@ class kernel {
 
   [[nodiscard]] streams_type& streams_for(queue& q) {
     if (streams_ == nullptr) {
-      if constexpr (std::default_initializable<Memory>)
+      if constexpr (std::same_as<Memory, pool_memory>)
         streams_ = std::make_shared<streams_type>(options_.streams);
     }
     expects(streams_->device() == q.device(),

@@ -27,6 +27,8 @@ struct launch_shape {
 template <class... Parameters, class... Arguments>
 void launch(queue& q, launch_shape const& shape, void (*kernel)(Parameters...),
             Arguments&&... arguments) {
+  static_assert((sizeof(Parameters) + ... + 0) < 4000,
+                "what any GPU takes as arguments of a launch");
   if (shape.blocks == 0) return;
   expects(shape.blocks <= (std::numeric_limits<std::int32_t>::max)(),
           "cuda: more blocks than a launch can have");
@@ -36,6 +38,13 @@ void launch(queue& q, launch_shape const& shape, void (*kernel)(Parameters...),
   config.dynamicSmemBytes = shape.shared_bytes;
   config.stream = q.stream();
   check(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), "launch");
+}
+
+/// The shared memory that a launch asked for. One name for all kernels, as its declarations must
+/// agree.
+[[nodiscard]] __device__ inline unsigned char* launch_memory() {
+  extern __shared__ __align__(16) unsigned char llep_shared_memory[];
+  return llep_shared_memory;
 }
 
 [[nodiscard]] constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t by) {

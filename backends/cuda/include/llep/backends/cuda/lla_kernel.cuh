@@ -132,10 +132,9 @@ __device__ inline void gather_counts(plan_input const& in, plan_lists const& at,
 template <int MostThreads>
 __global__ __launch_bounds__(MostThreads) void plan_step(plan_settings how, plan_input in,
                                                          planned_block out, int keys_count) {
-  extern __shared__ __align__(16) unsigned char llep_shared_memory[];
   __shared__ plan_decision decision;
   __shared__ schedule_sums sums;
-  plan_lists const at(llep_shared_memory, keys_count, out.ranks, out.experts);
+  plan_lists const at(launch_memory(), keys_count, out.ranks, out.experts);
   for (rank_id r = static_cast<rank_id>(threadIdx.x); r < out.ranks;
        r += static_cast<rank_id>(blockDim.x))
     at.load[r] = 0;

@@ -89,31 +89,25 @@ class planned_layer {
   /// Puts a step of all ranks on the queue, a batch a rank, in memory of the rank's GPU; ids are
   /// int32 or int64, gates float or double. q is of rank 0's GPU. Steps of one layer come on one
   /// queue, or on queues that wait for each other. `out` may be `hidden`.
-  /// @throws llep::error (invalid_argument) before anything is put on the queue
+  /// @throws llep::error (invalid_argument) naming rank and argument, before anything is put on the
+  ///         queue; (device) where CUDA fails, and q waits for what began
   template <index_element Id, real_element Gate>
   void forward(queue& q, std::span<planned_batch<Row, Id, Gate> const> batches) {
     check_batches(q, batches);
-    fork(q);
-    for_ranks([&](auto& rank, std::size_t r) { rank.count(batches[r].ids, plan_.report(r)); });
-    gather();
-    plan_.make(ranks_.front().queue());
-    event const& made = ranks_.front().mark();
-    for_ranks([&](auto& rank, std::size_t r) { rank.index(batches[r].ids.rows); });
-    spread_plan(made);
-    for_ranks([&](auto& rank, std::size_t r) { rank.dispatch(plan_.of(r), batches[r].hidden); });
-    meet([&](auto& rank, std::size_t r) { rank.prepare(plan_.of(r)); });
-    for_ranks([](auto& rank, std::size_t) { rank.compute(); });
-    meet([](auto&, std::size_t) {});
-    for_ranks([&](auto& rank, std::size_t r) {
-      rank.combine(plan_.of(r), batches[r].gates, batches[r].out);
-    });
-    for_ranks([&](auto& rank, std::size_t) {
-      check(cudaStreamWaitEvent(q.stream(), rank.mark().handle(), 0), "cudaStreamWaitEvent");
-    });
+    std::size_t begun = 0;
+    try {
+      fork(q, begun);
+      step(batches);
+      for (auto& rank : ranks_) join(q, rank);
+    } catch (...) {
+      join_quietly(q, begun);  // what did start still uses the caller's memory
+      throw;
+    }
   }
 
   /// What stood in the way of the last step on q, if anything. The host waits for it.
   [[nodiscard]] std::optional<error> status(queue& q) const {
+    on_device const here(q.device());
     plan_status last;
     check(cudaMemcpyAsync(&last, plan().status, sizeof last, cudaMemcpyDefault, q.stream()),
           "cudaMemcpyAsync");
@@ -176,10 +170,9 @@ class planned_layer {
     expects(!how.share_weights ||
                 std::count(devices.begin(), devices.end(), devices.front()) == std::ssize(devices),
             "cuda: planned_layer: weights are shared on one GPU only");
-    auto const elements = family_.block_elements();
     byte_count each = 0;
     for (std::size_t b = 0; b < blocks; ++b) {
-      weights_.bytes[b] = elements[b] * static_cast<byte_count>(sizeof(Row));
+      weights_.bytes[b] = family_.block_elements()[b] * static_cast<byte_count>(sizeof(Row));
       weights_.offset[b] = each;
       each += detail::layout::aligned(weights_.bytes[b]);
     }
@@ -210,8 +203,7 @@ class planned_layer {
         aligned.with(block);
       }
     for (byte_count const bytes : weights_.bytes) aligned.with(bytes);
-    std::vector<void*> inputs;
-    std::vector<void*> results;
+    std::vector<void*> inputs, results;
     for (auto const& rank : ranks_) {
       inputs.push_back(rank.lists().x);
       results.push_back(rank.lists().y);
@@ -226,25 +218,47 @@ class planned_layer {
     expects(q.device() == ranks_.front().device(),
             "cuda: planned_layer: the queue is of another GPU than rank 0");
     expects(batches.size() == ranks_.size(), "cuda: planned_layer: needs one batch a rank");
-    for (auto const& batch : batches) {
-      auto const tokens = batch.hidden.rows;
-      expects(tokens <= most_.tokens, "cuda: planned_layer: a rank has more tokens than it may");
-      expects(batch.ids.rows == tokens && batch.gates.rows == tokens && batch.out.rows == tokens &&
-                  batch.ids.cols == most_.choices && batch.gates.cols == most_.choices &&
-                  batch.hidden.cols == family_.hidden && batch.out.cols == family_.hidden,
-              "cuda: planned_layer: hidden and out must be T x H, ids and gates T x K");
-    }
+    for (std::size_t r = 0; r < ranks_.size(); ++r) ranks_[r].check_batch(batches[r]);
+  }
+
+  template <class Id, class Gate>
+  void step(std::span<planned_batch<Row, Id, Gate> const> batches) {
+    for_ranks([&](auto& rank, std::size_t r) { rank.count(batches[r].ids, plan_.report(r)); });
+    gather();
+    plan_.make(ranks_.front().queue());
+    event const& made = ranks_.front().mark();
+    for_ranks([&](auto& rank, std::size_t r) { rank.index(batches[r].ids.rows); });
+    spread_plan(made);
+    for_ranks([&](auto& rank, std::size_t r) { rank.dispatch(plan_.of(r), batches[r].hidden); });
+    meet([&](auto& rank, std::size_t r) { rank.prepare(plan_.of(r)); });
+    for_ranks([](auto& rank, std::size_t) { rank.compute(); });
+    meet([](auto&, std::size_t) {});
+    for_ranks([&](auto& rank, std::size_t r) {
+      rank.combine(plan_.of(r), batches[r].gates, batches[r].out);
+    });
   }
 
   template <class F>
   void for_ranks(F f) {
     for (std::size_t r = 0; r < ranks_.size(); ++r) f(ranks_[r], r);
   }
-  // Ranks begin after what is on q.
-  void fork(queue& q) {
+  // Ranks begin after what is on q; `begun` of them do.
+  void fork(queue& q, std::size_t& begun) {
     on_device const here(q.device());
     check(cudaEventRecord(fork_.handle(), q.stream()), "cudaEventRecord");
-    for (auto& rank : ranks_) rank.wait(fork_);
+    for (; begun < ranks_.size(); ++begun) ranks_[begun].wait(fork_);
+  }
+  static void join(queue& q, rank_type& rank) {
+    on_device const here(q.device());
+    check(cudaStreamWaitEvent(q.stream(), rank.mark().handle(), 0), "cudaStreamWaitEvent");
+  }
+  void join_quietly(queue& q, std::size_t begun) noexcept {
+    for (std::size_t r = 0; r < begun; ++r) {
+      try {
+        join(q, ranks_[r]);
+      } catch (...) {  // the device is broken: nothing runs there
+      }
+    }
   }
   // Rank 0 waits for all.
   void gather() {

@@ -8,6 +8,8 @@
 #include <limits>
 #include <numeric>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <llep/backends/cuda/families.hpp>
@@ -50,8 +52,8 @@ class planned_rank {
     auto const e = static_cast<std::size_t>(sizes.experts);
     std::vector<std::int64_t> offsets(e + 1);
     std::iota(offsets.begin(), offsets.end(), std::int64_t{0});
-    upload<std::int64_t>(lists_.offsets, offsets);
-    upload<row_segment>(lists_.segments, std::vector<row_segment>(e));
+    upload<std::int64_t>(device, lists_.offsets, offsets);
+    upload<row_segment>(device, lists_.segments, std::vector<row_segment>(e));
     on_device const here(device);
     check(cudaDeviceGetAttribute(&processors_, cudaDevAttrMultiProcessorCount, device),
           "cudaDeviceGetAttribute");
@@ -65,13 +67,26 @@ class planned_rank {
   void connect(std::span<void const* const> weights, std::span<void* const> inputs,
                std::span<void* const> results, expert_weights<blocks> const& shape,
                alignment_of const& aligned) {
-    upload<void const*>(lists_.weights, weights);
-    upload<void*>(lists_.inputs, inputs);
-    upload<void*>(lists_.results, results);
+    upload<void const*>(device_, lists_.weights, weights);
+    upload<void*>(device_, lists_.inputs, inputs);
+    upload<void*>(device_, lists_.results, results);
     weights_ = shape;
     weights_.native = lists_.weights;
     weights_.lent = sizes_.lent_stride > 0 ? lists_.lent : nullptr;
     aligned_ = aligned;
+  }
+
+  /// @throws llep::error (invalid_argument) naming the rank and what of its batch can't be
+  template <class Id, class Gate>
+  void check_batch(planned_batch<Row, Id, Gate> const& batch) const {
+    auto const tokens = batch.hidden.rows;
+    if (tokens > sizes_.most.tokens)
+      refuse("hidden", "has " + std::to_string(tokens) + " tokens, and may have " +
+                           std::to_string(sizes_.most.tokens));
+    check_matrix(batch.hidden, tokens, sizes_.hidden, "hidden");
+    check_matrix(batch.ids, tokens, sizes_.most.choices, "ids");
+    check_matrix(batch.gates, tokens, sizes_.most.choices, "gates");
+    check_matrix(batch.out, tokens, sizes_.hidden, "out");
   }
 
   /// What is on the queue now.
@@ -92,7 +107,6 @@ class planned_rank {
     auto const e = sizes_.experts;
     row_chunks const cut(ids.rows * ids.cols, e);
     counting_shape const shape(e);
-    expects(cut.count * e <= sizes_.table_cells(), "cuda: planned_layer: no room for the counts");
     auto* const words = lists_.report;
     check(cudaMemsetAsync(words, 0xFF, sizeof *words, stream), "cudaMemsetAsync");
     launch(queue_, each(ids.rows * ids.cols), tame_ids<Id>, ids, e, lists_.experts);
@@ -169,6 +183,21 @@ class planned_rank {
   }
 
  private:
+  [[noreturn]] void refuse(std::string_view name, std::string const& why) const {
+    throw error(errc::invalid_argument, std::string(name) + ": " + why, sizes_.me);
+  }
+  template <class T>
+  void check_matrix(matrix_ref<T> const& m, std::int64_t rows, std::int64_t cols,
+                    std::string_view name) const {
+    if (m.rows < 0) refuse(name, "has a negative number of rows");
+    if (m.rows != rows || m.cols != cols)
+      refuse(name, "is " + std::to_string(m.rows) + " x " + std::to_string(m.cols) +
+                       ", and must be " + std::to_string(rows) + " x " + std::to_string(cols));
+    if (rows == 0) return;
+    if (m.stride < cols) refuse(name, "has rows that overlap");
+    if (m.data == nullptr) refuse(name, "is null, and has rows");
+    expects_reached(device_, m.data, alignof(T), sizes_.me, name);
+  }
   template <class T>
   [[nodiscard]] static T made_on(int device) {
     on_device const here(device);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include <llep/backends/cuda/groups.cuh>
+#include <llep/backends/cuda/index.cuh>
 #include <llep/backends/cuda/launch.cuh>
 #include <llep/backends/cuda/layout.hpp>
 #include <llep/backends/cuda/planned_kernels.cuh>
@@ -23,13 +23,9 @@ struct rank_sizes {
   std::int64_t hidden, inner;  // H; elements of h a row
   byte_count lent_stride;      // of an expert; 0: nothing is copied
 
-  /// Of the table of counts, for every number of rows up to T x K. row_chunks cuts as evenly as it
-  /// can: chunks have 128 rows at least, and there are 1024 at most.
+  /// Of the table of counts, for every number of rows up to T x K.
   [[nodiscard]] std::int64_t table_cells() const {
-    constexpr std::int64_t least_rows = 128;
-    constexpr std::int64_t most_chunks = 1024;
-    auto const chunks = ceil_div(most.tokens * most.choices, least_rows);
-    return std::clamp<std::int64_t>(chunks, 1, most_chunks) * experts;
+    return row_chunks::most_count(most.tokens * most.choices) * experts;
   }
 };
 

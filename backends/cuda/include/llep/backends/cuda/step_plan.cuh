@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -36,7 +37,7 @@ class step_plan {
         experts_(static_cast<std::int32_t>(owner.size())),
         input_memory_(devices.front(), place_input(nullptr, std::ssize(devices))) {
     place_input(input_memory_.data(), std::ssize(devices));
-    upload<rank_id>(owner_, owner);
+    upload<rank_id>(devices.front(), owner_, owner);
     input_ = {owner_, reports_ + header, reports_, report_words(), most.rows, most.lent_experts};
     auto const ranks = static_cast<std::int32_t>(devices.size());
     for (std::size_t r = 0; r < devices.size(); ++r) {
@@ -49,6 +50,8 @@ class step_plan {
         copy_.push_back(copy_[first_[r]]);
       }
       plan_.emplace_back(memory_[copy_[r]].data(), ranks, experts_);
+      if (first_[r] == r)  // there was no step that could have failed
+        upload<plan_status>(devices[r], plan_[r].status, std::array{plan_status()});
     }
   }
 

@@ -33,7 +33,7 @@ concept real_element = std::same_as<T, float> || std::same_as<T, double>;
 ///            deallocate fences everything, where a space doesn't complete on return.
 /// Threads    as llep::device. An instance that ranks share runs their kernels in turns; give each
 ///            its own: `own_instance`.
-/// Order      gate_gradient's sums are a thread's, as the order that is asked for is serial.
+/// Order      gate_gradient's sums are a thread's, in order of h.
 ///
 /// @tparam Waits whether kernels may still run when their launch has returned; true is always right
 template <execution_space Space = Kokkos::DefaultExecutionSpace,

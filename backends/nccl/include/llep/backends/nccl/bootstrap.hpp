@@ -44,17 +44,19 @@ namespace detail {
 }
 
 // Makes a rank's lanes; make(l, of) makes lane l. Where that fails, ranks of this process are told
-// before the lanes that there are go, as NCCL may need them for that.
+// before the lanes that there are go, all at once and for options::grace at most, as NCCL may need
+// the peers for that.
 template <class Make>
 [[nodiscard]] lanes make_each(rank_id rank, options const& how, Make make) {
-  std::array<comm, lanes::count> made;
+  comms made(how.grace);
   try {
     for (std::size_t l = 0; l < lanes::count; ++l) make(l, made[l]);
+    return lanes(std::move(made));
   } catch (...) {
     if (how.board != nullptr) how.board->raise(current_error(rank));
+    made.abort(how.grace);
     throw;
   }
-  return lanes(std::move(made));
 }
 
 }  // namespace detail

@@ -70,13 +70,22 @@ class communicator {
   };
 
   /// Takes the lanes over: `make_lanes` makes them of whatever brought the ranks together.
+  /// Where it throws they are aborted, and the cause stands on options::board.
   /// @throws llep::error (invalid_argument) unless the device is that of the lanes
   communicator(lanes of, D own_device, options how = {}) {
-    expects(of.device() == own_device.ordinal(),
-            "nccl: the lanes are of GPU " + std::to_string(of.device()) + ", the device is GPU " +
-                std::to_string(own_device.ordinal()));
-    state_ = std::make_unique<state>(std::move(own_device), std::move(of), std::move(how));
-    device().set_watch([ranks = &state_->ranks] { ranks->watch(); });
+    try {
+      expects(of.device() == own_device.ordinal(),
+              "nccl: the lanes are of GPU " + std::to_string(of.device()) + ", the device is GPU " +
+                  std::to_string(own_device.ordinal()));
+      state_ = std::make_unique<state>(std::move(own_device), std::move(of), how);
+      device().set_watch([ranks = &state_->ranks] { ranks->watch(); });
+    } catch (...) {
+      error const why = current_error(of.rank());
+      if (how.board != nullptr) how.board->raise(why);
+      if (state_ != nullptr) static_cast<void>(state_->ranks.abort(why));
+      of.abort(how.grace);  // of what the state hasn't taken
+      throw;
+    }
   }
   communicator(communicator&&) noexcept = default;
   communicator& operator=(communicator&& other) noexcept {
@@ -107,7 +116,7 @@ class communicator {
  private:
   // Stays where it is when the communicator is moved; the device's watch knows `ranks`.
   struct state {
-    state(D own_device, lanes of, options how)
+    state(D own_device, lanes&& of, options how)
         : device(std::move(own_device)), ranks(std::move(of), std::move(how)) {}
 
     D device;

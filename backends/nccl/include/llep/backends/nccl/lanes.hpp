@@ -45,24 +45,96 @@ class comm {
   ncclComm_t handle_ = nullptr;
 };
 
+/// A rank's NCCL communicators, which end together: aborted, unless they were given away before.
+class comms {
+ public:
+  static constexpr std::size_t count = 3;
+
+  /// @param grace how long destruction waits for NCCL to free them
+  explicit comms(std::chrono::milliseconds grace) : grace_(grace) {
+    static_cast<void>(cudaGetDevice(&device_));  // -1 will do: NCCL knows where each one is
+  }
+  comms(comms&&) noexcept = default;
+  comms& operator=(comms&& other) noexcept {
+    std::swap(all_, other.all_);
+    std::swap(device_, other.device_);
+    std::swap(grace_, other.grace_);
+    std::swap(under_way_, other.under_way_);
+    return *this;
+  }
+  ~comms() { abort(grace_); }
+
+  [[nodiscard]] comm& operator[](std::size_t l) noexcept { return all_[l]; }
+  [[nodiscard]] comm const& operator[](std::size_t l) const noexcept { return all_[l]; }
+  /// The GPU that they turned out to be on; before that is known, the current one at the beginning.
+  void are_on(int device) noexcept { device_ = device; }
+
+  /// Stops what is under way. All at once: NCCL stops a lane and then waits for the GPU, on which
+  /// another lane may wait for its peers. Returns when they're freed, or `grace` is over: NCCL may
+  /// wait for the peers to abort, too.
+  void abort(std::chrono::milliseconds grace) noexcept {
+    bool any = false;
+    for (comm& c : all_) {
+      ncclComm_t const of = c.release();
+      if (of == nullptr) continue;
+      any = true;
+      under_way_->start();
+      auto const stop = [of, device = device_, left = under_way_] {
+        static_cast<void>(cudaSetDevice(device));  // no context is to begin on another GPU
+        static_cast<void>(ncclCommAbort(of));      // there is a cause already
+        left->end();
+      };
+      try {
+        std::thread(stop).detach();
+      } catch (...) {
+        stop();
+      }
+    }
+    if (any) under_way_->wait(grace);  // once: what is left behind then isn't waited for again
+  }
+
+ private:
+  // Threads that free communicators; they may outlive the lanes.
+  class countdown {
+   public:
+    void start() {
+      std::lock_guard const held(mutex_);
+      ++left_;
+    }
+    void end() {
+      std::lock_guard const held(mutex_);
+      if (--left_ == 0) none_.notify_all();
+    }
+    void wait(std::chrono::milliseconds most) {
+      std::unique_lock held(mutex_);
+      none_.wait_for(held, most, [&] { return left_ == 0; });
+    }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable none_;
+    int left_ = 0;
+  };
+
+  std::array<comm, count> all_;
+  int device_ = -1;
+  std::chrono::milliseconds grace_;
+  std::shared_ptr<countdown> under_way_ = std::make_shared<countdown>();  // abort can't make it
+};
+
 /// A rank's NCCL communicators: one for rows, one for weights, one for all_gather. NCCL runs the
 /// calls on a communicator one after the other, so with fewer one would wait for another's peers.
 class lanes {
  public:
-  static constexpr std::size_t count = 3;
+  static constexpr std::size_t count = comms::count;
   static constexpr std::size_t gather = 2;  // before it the values of `lane`
 
   /// @throws llep::error: invalid_argument unless they are the same rank of as many, on one GPU;
   ///         communication where NCCL fails
-  explicit lanes(std::array<comm, count> comms) : comms_(std::move(comms)) {
-    std::array<place, count> found;
-    for (std::size_t l = 0; l < count; ++l) found[l] = place_of(comms_[l].handle());
-    for (place const& p : found)
-      expects(p.size == found[0].size && p.rank == found[0].rank && p.device == found[0].device,
-              "nccl: lanes must be the same rank of the same number of ranks on one GPU: rows " +
-                  found[0].text() + ", weights " + found[1].text() + ", all_gather " +
-                  found[2].text());
-    place_ = found[0];
+  explicit lanes(std::array<comm, count> taken) : lanes(together(std::move(taken))) {}
+  /// Likewise. Where it throws they are left as they were.
+  explicit lanes(comms&& taken) : place_(place_of(taken)), comms_(std::move(taken)) {
+    comms_.are_on(place_.device);
   }
 
   [[nodiscard]] rank_id rank() const noexcept { return place_.rank; }
@@ -93,30 +165,12 @@ class lanes {
       ncclComm_t const c = handle(l);
       check(settled(ncclCommFinalize(c), c, watch), "ending " + std::string(name(l)), rank());
     }
-    for (comm& c : comms_) check(ncclCommDestroy(c.release()), "freeing a lane", rank());
+    for (std::size_t l = 0; l < count; ++l)
+      check(ncclCommDestroy(comms_[l].release()), "freeing a lane", rank());
   }
 
-  /// Stops what is under way. All at once: NCCL stops a lane and then waits for the GPU, on which
-  /// another lane may wait for its peers. Returns when they're freed, or `grace` is over: NCCL may
-  /// wait for the peers to abort, too.
-  void abort(std::chrono::milliseconds grace) noexcept {
-    for (comm& c : comms_) {
-      ncclComm_t const of = c.release();
-      if (of == nullptr) continue;
-      under_way_->start();
-      auto const stop = [of, device = place_.device, left = under_way_] {
-        static_cast<void>(cudaSetDevice(device));  // no context is to begin on another GPU
-        static_cast<void>(ncclCommAbort(of));      // there is a cause already
-        left->end();
-      };
-      try {
-        std::thread(stop).detach();
-      } catch (...) {
-        stop();
-      }
-    }
-    under_way_->wait(grace);
-  }
+  /// Stops what is under way, as comms::abort does.
+  void abort(std::chrono::milliseconds grace) noexcept { comms_.abort(grace); }
 
  private:
   struct place {
@@ -130,28 +184,22 @@ class lanes {
     }
   };
 
-  // Threads that free communicators; they may outlive the lanes.
-  class countdown {
-   public:
-    void start() {
-      std::lock_guard const held(mutex_);
-      ++left_;
-    }
-    void end() {
-      std::lock_guard const held(mutex_);
-      if (--left_ == 0) none_.notify_all();
-    }
-    void wait(std::chrono::milliseconds most) {
-      std::unique_lock held(mutex_);
-      none_.wait_for(held, most, [&] { return left_ == 0; });
-    }
+  [[nodiscard]] static comms together(std::array<comm, count> taken) {
+    comms all{std::chrono::seconds(10)};
+    for (std::size_t l = 0; l < count; ++l) all[l] = std::move(taken[l]);
+    return all;
+  }
 
-   private:
-    std::mutex mutex_;
-    std::condition_variable none_;
-    int left_ = 0;
-  };
-
+  [[nodiscard]] static place place_of(comms const& all) {
+    std::array<place, count> found;
+    for (std::size_t l = 0; l < count; ++l) found[l] = place_of(all[l].handle());
+    for (place const& p : found)
+      expects(p.size == found[0].size && p.rank == found[0].rank && p.device == found[0].device,
+              "nccl: lanes must be the same rank of the same number of ranks on one GPU: rows " +
+                  found[0].text() + ", weights " + found[1].text() + ", all_gather " +
+                  found[2].text());
+    return found[0];
+  }
   [[nodiscard]] static place place_of(ncclComm_t c) {
     expects(c != nullptr, "nccl: a lane needs a communicator");
     place p;
@@ -161,9 +209,8 @@ class lanes {
     return p;
   }
 
-  std::array<comm, count> comms_;
   place place_;
-  std::shared_ptr<countdown> under_way_ = std::make_shared<countdown>();  // abort can't make it
+  comms comms_;
 };
 
 }  // namespace llep::nccl

@@ -48,12 +48,13 @@ struct transfer {
 /// that goes down. Calls, blocking and errors as at `communicator`. Stays where it is.
 class link {
  public:
-  link(lanes of, options how)
-      : lanes_(std::move(of)),
-        how_(std::move(how)),
+  /// Where it throws, the lanes are left as they were.
+  link(lanes&& of, options how)
+      : how_(std::move(how)),
         board_(how_.board != nullptr ? how_.board : std::make_shared<failure_board>()),
         patience_(how_.timeout),
-        streams_(streams::made_on(lanes_.device())) {}
+        streams_(streams::made_on(of.device())),
+        lanes_(std::move(of)) {}
   link(link const&) = delete;
   link& operator=(link const&) = delete;
   ~link() {
@@ -214,6 +215,7 @@ class link {
   // Until NCCL has put on the stream what a call asked for.
   void settle(ncclResult_t begun, std::size_t l) {
     auto const met = settled(begun, lanes_.handle(l), [this] { watch(); });
+    patience_.renew();  // for the GPU it is another wait
     check(met, lanes::name(l), rank());
   }
 
@@ -242,7 +244,6 @@ class link {
            std::all_of(receives.begin(), receives.end(), fits);
   }
 
-  lanes lanes_;
   options how_;
   std::shared_ptr<failure_board> board_;
   patience patience_;
@@ -251,6 +252,7 @@ class link {
   std::array<std::int64_t, lanes::count> calls_{};
   int exceptions_ = std::uncaught_exceptions();
   bool down_ = false;
+  lanes lanes_;  // the last: nothing throws any more once it is taken
 };
 
 }  // namespace llep::nccl

@@ -3,6 +3,7 @@
 
 #include <nccl.h>
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -34,9 +35,15 @@ inline void check(ncclResult_t status, std::string_view doing, rank_id rank = no
 /// in between, which may throw. NCCL has put the call's work on its stream only then.
 template <class Watch>
 [[nodiscard]] ncclResult_t settled(ncclResult_t status, ncclComm_t of, Watch watch) {
-  while (status == ncclInProgress) {
+  constexpr int short_while = 1000;  // then the core is left to others
+  for (int turn = 0; status == ncclInProgress;) {
     watch();
-    std::this_thread::yield();
+    if (turn < short_while) {
+      ++turn;
+      std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
     if (auto const asked = ncclCommGetAsyncError(of, &status); asked != ncclSuccess) return asked;
   }
   return status;
