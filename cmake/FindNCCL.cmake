@@ -10,8 +10,9 @@ if(CUDAToolkit_FOUND)
   endforeach()
 endif()
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${nccl_roots} PATH_SUFFIXES include)
-# pip's has no libnccl.so.
-find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 HINTS ${nccl_roots} PATH_SUFFIXES lib lib64)
+# pip's has no libnccl.so; a place that is looked at first counts first, by either name.
+find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 NAMES_PER_DIR
+  HINTS ${nccl_roots} PATH_SUFFIXES lib lib64)
 mark_as_advanced(NCCL_INCLUDE_DIR NCCL_LIBRARY)
 
 unset(NCCL_VERSION)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators_all.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -200,8 +201,9 @@ TEST_CASE("nccl: a rank that is done waits for those that aren't, however long",
 TEST_CASE("nccl: the GPU is given a timeout of its own after ranks have connected",
           "[nccl][failures]") {
   nothing_left const at_the_end;
-  auto const thrown = run_apart(2, [](rank_id rank, nccl::lanes of) {
-    gpu_group group(std::move(of), gpu(rank), {.timeout = rank == 0 ? 2500ms : 60000ms});
+  auto const board = std::make_shared<nccl::failure_board>();
+  auto const thrown = run_apart(2, [&](rank_id rank, nccl::lanes of) {
+    gpu_group group(std::move(of), gpu(rank), {.timeout = 2500ms, .board = board});
     caller me{group};
     auto const slow = [](void*) { std::this_thread::sleep_for(1500ms); };
     if (rank == 1) {
@@ -385,6 +387,15 @@ TEST_CASE("nccl: a ticket that isn't waited for takes the group down, and is nam
                            : "rank 0: nccl: left without waiting for rows #0"));
   CHECK(words_of(thrown[0]) == (throws ? "my own trouble" : ""));
   CHECK(words_of(thrown[1]) == board->cause()->what());
+}
+
+TEST_CASE("nccl: times below 0 are refused", "[nccl]") {
+  using namespace std::chrono_literals;
+  CHECK_THROWS_WITH(nccl::options{.timeout = -5ms}.check(),
+                    "nccl: options: timeout must be at least 0");
+  CHECK_THROWS_WITH(nccl::options{.grace = -5ms}.check(),
+                    "nccl: options: grace must be at least 0");
+  CHECK_NOTHROW(nccl::options{.timeout = 0ms}.check());
 }
 
 }  // namespace

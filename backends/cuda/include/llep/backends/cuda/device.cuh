@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -92,20 +91,7 @@ class device {
   /// Refuses memory that kernels of this device don't reach, and what isn't aligned to an element;
   /// null is fine. About half a microsecond.
   void check_memory(void const* p, std::size_t alignment, std::string_view name) const {
-    if (p == nullptr) return;
-    auto const refuse = [&](std::string const& why) {
-      throw error(errc::invalid_argument, std::string(name) + ": " + why);
-    };
-    if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0)
-      refuse("isn't aligned to its elements of " + std::to_string(alignment) + " bytes");
-    on_device const here(ordinal());
-    cudaPointerAttributes of{};
-    check(cudaPointerGetAttributes(&of, p), "cudaPointerGetAttributes");
-    if (of.type == cudaMemoryTypeUnregistered || of.devicePointer == nullptr)
-      refuse("is host memory that GPU " + std::to_string(ordinal()) + " doesn't reach");
-    if (of.type == cudaMemoryTypeDevice && of.device != ordinal())
-      refuse("is memory of GPU " + std::to_string(of.device) + ", not of " +
-             std::to_string(ordinal()));
+    if (p != nullptr) detail::expects_reached(ordinal(), p, alignment, no_rank, name);
   }
 
   template <index_element Id>

@@ -5,9 +5,14 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <new>
+#include <string>
+#include <string_view>
 
+#include <llep/backends/cuda/queue.hpp>
 #include <llep/backends/cuda/status.hpp>
+#include <llep/error.hpp>
 #include <llep/shape.hpp>
 
 namespace llep::cuda {
@@ -43,5 +48,26 @@ struct pool_memory {
   }
 };
 static_assert(memory_source<pool_memory>);
+
+namespace detail {
+
+/// Throws unless kernels of `device` reach `p` and it is aligned to an element.
+inline void expects_reached(int device, void const* p, std::size_t alignment, rank_id rank,
+                            std::string_view name) {
+  on_device const here(device);
+  auto const refuse = [&](std::string const& why) {
+    throw error(errc::invalid_argument, std::string(name) + ": " + why, rank);
+  };
+  if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0)
+    refuse("isn't aligned to its elements of " + std::to_string(alignment) + " bytes");
+  cudaPointerAttributes of{};
+  check(cudaPointerGetAttributes(&of, p), "cudaPointerGetAttributes");
+  if (of.type == cudaMemoryTypeUnregistered || of.devicePointer == nullptr)
+    refuse("is host memory that GPU " + std::to_string(device) + " doesn't reach");
+  if (of.type == cudaMemoryTypeDevice && of.device != device)
+    refuse("is memory of GPU " + std::to_string(of.device) + ", not of " + std::to_string(device));
+}
+
+}  // namespace detail
 
 }  // namespace llep::cuda

@@ -6,10 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
-#include <string_view>
 #include <utility>
 
+#include <llep/backends/cuda/memory.hpp>
 #include <llep/backends/cuda/queue.hpp>
 #include <llep/backends/cuda/status.hpp>
 #include <llep/error.hpp>
@@ -47,22 +46,6 @@ void upload(int device, T* to, std::span<T const> from) {
   // From pageable memory cudaMemcpy may return before the list is there, and queues that don't wait
   // for the default stream would read it too early.
   check(cudaStreamSynchronize(nullptr), "wait for an upload");
-}
-
-/// Throws unless kernels of `device` reach `p` and it is aligned to an element.
-inline void expects_reached(int device, void const* p, std::size_t alignment, rank_id rank,
-                            std::string_view name) {
-  auto const refuse = [&](std::string const& why) {
-    throw error(errc::invalid_argument, std::string(name) + ": " + why, rank);
-  };
-  if (reinterpret_cast<std::uintptr_t>(p) % alignment != 0)
-    refuse("isn't aligned to its elements of " + std::to_string(alignment) + " bytes");
-  cudaPointerAttributes of{};
-  check(cudaPointerGetAttributes(&of, p), "cudaPointerGetAttributes");
-  if (of.type == cudaMemoryTypeUnregistered || of.devicePointer == nullptr)
-    refuse("is host memory that GPU " + std::to_string(device) + " doesn't reach");
-  if (of.type == cudaMemoryTypeDevice && of.device != device)
-    refuse("is memory of GPU " + std::to_string(of.device) + ", not of " + std::to_string(device));
 }
 
 /// Lets kernels of `device` reach the memory of `peer`.

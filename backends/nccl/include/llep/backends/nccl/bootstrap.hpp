@@ -33,6 +33,7 @@ namespace detail {
 
 // Ends the wait for ranks that don't come.
 [[nodiscard]] inline auto until_late(options const& how) {
+  how.check();
   return [&how, began = std::chrono::steady_clock::now()] {
     if (auto const cause = how.board != nullptr ? how.board->cause() : std::nullopt)
       throw error(*cause);

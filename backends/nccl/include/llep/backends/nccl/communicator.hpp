@@ -74,6 +74,7 @@ class communicator {
   /// @throws llep::error (invalid_argument) unless the device is that of the lanes
   communicator(lanes of, D own_device, options how = {}) {
     try {
+      how.check();
       expects(of.device() == own_device.ordinal(),
               "nccl: the lanes are of GPU " + std::to_string(of.device()) + ", the device is GPU " +
                   std::to_string(own_device.ordinal()));

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <llep/backends/nccl/failure_board.hpp>
+#include <llep/error.hpp>
 
 namespace llep::nccl {
 
@@ -18,6 +19,12 @@ struct options {
   std::chrono::milliseconds grace = std::chrono::seconds(10);
   /// Shared by the ranks of a process; without, the rank has its own.
   std::shared_ptr<failure_board> board = nullptr;
+
+  /// @throws llep::error (invalid_argument) for times below 0
+  void check() const {
+    expects(timeout.count() >= 0, "nccl: options: timeout must be at least 0");
+    expects(grace.count() >= 0, "nccl: options: grace must be at least 0");
+  }
 };
 
 }  // namespace llep::nccl
