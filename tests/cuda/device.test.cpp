@@ -48,7 +48,7 @@ void check_seed(cuda_device& device, std::uint64_t seed) {
 
 TEST_CASE("conformance: the CUDA device keeps its promises", "[conformance][cuda]") {
   cuda_device device;
-  for (std::uint64_t seed = 0; seed < cases(200); ++seed) CHECK_NOTHROW(check_seed(device, seed));
+  for (std::uint64_t seed = 0; seed < cases(80); ++seed) CHECK_NOTHROW(check_seed(device, seed));
 }
 
 TEST_CASE("conformance: the emulated communicator keeps its promises between CUDA devices",
