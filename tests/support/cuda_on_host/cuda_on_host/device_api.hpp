@@ -56,7 +56,7 @@ namespace cuda_on_host {
 
 inline bool is_device(int device) { return device >= 0 && device < knobs().device_count.load(); }
 
-/// Those of an H100, but for its size.
+/// Those of an H100, but for its size and its capability. Long, as it is a table.
 inline int attribute(cudaDeviceAttr which, bool& known) {
   known = true;
   switch (which) {
